@@ -1,0 +1,404 @@
+/**
+ * Messages over bytes: lines, length prefixes, delimiters. Bounded, and aware of the drain.
+ *
+ * A framing looks at a connection as messages. When a server drains, the input ends at the next message boundary: the
+ * messages that have arrived are delivered, one that has begun is waited for, and then `pull`, `stream`, `respond` and
+ * `forEach` end as if the peer had said goodbye.
+ *
+ * **Errors.** A message longer than `maxFrameBytes` is `FrameError(TooLong)`, known as soon as its prefix or its
+ * `maxFrameBytes + 1`th byte arrives, and never buffered whole. A peer that ends in the middle of a message is
+ * `FrameError(Truncated)`. Both fail the handler, so that the server closes the connection, gracefully.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
+import * as Pipeable from "effect/Pipeable"
+import type * as Pull from "effect/Pull"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Address from "./Address.ts"
+import type { Connection } from "./Connection.ts"
+import type { ConnectionError } from "./ConnectionError.ts"
+import type { ConnectionImpl } from "./internal/connection.ts"
+import * as Decoders from "./internal/decoders.ts"
+import { each } from "./internal/each.ts"
+import { done } from "./internal/input.ts"
+
+/**
+ * The longest message that a framing accepts when it names no limit of its own: 1 MiB, unless a server's
+ * `maxFrameBytes` or `Effect.provideService` says otherwise. A peer decides how long a message is; memory for it is
+ * only lent within this limit.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const CurrentMaxFrameBytes: Context.Reference<number> = Context.Reference("finwait/Framing/MaxFrameBytes", {
+  defaultValue: () => 1024 * 1024
+})
+
+/**
+ * A message exceeds the limit. `frameBytes` is what its length prefix says; a delimited message does not say.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class TooLong extends Schema.TaggedError<TooLong>()("TooLong", {
+  maxFrameBytes: Schema.Number,
+  frameBytes: Schema.optional(Schema.Number)
+}) {
+  override get message() {
+    const said = this.frameBytes === undefined ? "" : ` of ${this.frameBytes} bytes`
+    return `a message${said} is longer than maxFrameBytes ${this.maxFrameBytes}`
+  }
+}
+
+/**
+ * The peer ended in the middle of a message, of which `bytes` bytes had arrived.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Truncated extends Schema.TaggedError<Truncated>()("Truncated", { bytes: Schema.Number }) {
+  override get message() {
+    return `the peer ended in the middle of a message, after ${this.bytes} bytes of it`
+  }
+}
+
+/**
+ * The bytes are not the messages they should be. The message names the address and the limit:
+ * `read tcp 127.0.0.1:50312: a message of 99999999 bytes is longer than maxFrameBytes 65536`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FrameError extends Schema.TaggedError<FrameError>()("FrameError", {
+  address: Schema.String,
+  reason: Schema.Union([TooLong, Truncated])
+}) {
+  override get message() {
+    return `read ${this.address}: ${this.reason.message}`
+  }
+}
+
+/**
+ * A connection seen as messages: `In` arrive, `Out` are written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Framed<out In, in Out> extends Pipeable.Pipeable {
+  readonly connection: Connection
+  /** The next message; ends with the input. */
+  readonly pull: Pull.Pull<In, ConnectionError | FrameError>
+  /** The message as bytes, with its prefix or delimiter. Throws `RangeError` for what cannot be one message. */
+  readonly encode: (message: Out) => Uint8Array
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The longest message accepted, without prefix or delimiter. Default: {@link CurrentMaxFrameBytes}. */
+  readonly maxFrameBytes?: number | undefined
+}
+
+class FramedImpl<In, Out> implements Framed<In, Out> {
+  readonly connection: ConnectionImpl
+  readonly encode: (message: Out) => Uint8Array
+  private readonly makeDecoder: (maxFrameBytes: number) => Decoders.Decoder<In>
+  private readonly options: Options | undefined
+  private decoder: Decoders.Decoder<In> | undefined
+  private maxFrameBytes = 0
+  private readingRest = false
+  private lastDone = false
+
+  constructor(
+    connection: Connection,
+    makeDecoder: (maxFrameBytes: number) => Decoders.Decoder<In>,
+    encode: (message: Out) => Uint8Array,
+    options: Options | undefined
+  ) {
+    this.connection = connection as ConnectionImpl
+    this.makeDecoder = makeDecoder
+    this.encode = encode
+    this.options = options
+  }
+
+  pipe() {
+    return Pipeable.pipeArguments(this, arguments)
+  }
+
+  open(context: Context.Context<never>): Decoders.Decoder<In> {
+    if (this.decoder === undefined) {
+      this.maxFrameBytes = this.options?.maxFrameBytes ?? Context.get(context, CurrentMaxFrameBytes)
+      this.decoder = this.makeDecoder(this.maxFrameBytes)
+    }
+    return this.decoder
+  }
+
+  /** The next message that is there. */
+  next(): In | undefined | Decoders.TooLong {
+    const message = this.decoder!.next()
+    if (message !== undefined && this.readingRest) {
+      this.readingRest = false
+      if (this.connection.input.swept) this.lastDone = true
+    }
+    return message
+  }
+
+  /**
+   * Whether a message has begun that has to be waited for. While draining that is the one in hand, and not another
+   * behind it: a peer that never stops sending would never come to an end.
+   */
+  get unfinished(): boolean {
+    return this.readingRest = this.decoder!.pending > 0 && !this.lastDone
+  }
+
+  /** What the end of the input means, given what is left over. */
+  get atEnd(): Exit.Exit<void, FrameError> {
+    const bytes = this.decoder!.pending
+    if (bytes === 0 || !this.connection.input.peerEnded || this.lastDone) return Exit.void
+    return Exit.fail(this.error(new Truncated({ bytes })))
+  }
+
+  tooLong({ frameBytes }: Decoders.TooLong): FrameError {
+    const { maxFrameBytes } = this
+    return this.error(new TooLong(frameBytes === undefined ? { maxFrameBytes } : { maxFrameBytes, frameBytes }))
+  }
+
+  private error(reason: TooLong | Truncated): FrameError {
+    return new FrameError({ address: Address.describe(this.connection.remoteAddress), reason })
+  }
+
+  readonly pull: Pull.Pull<In, ConnectionError | FrameError> = Effect.withFiber((fiber) => {
+    this.open(fiber.context)
+    return this.pullNext
+  })
+
+  private readonly pullNext: Pull.Pull<In, ConnectionError | FrameError> = Effect.suspend(() => {
+    const message = this.next()
+    if (message instanceof Decoders.TooLong) return Effect.fail(this.tooLong(message))
+    if (message !== undefined) return Effect.succeed(message)
+    const { input } = this.connection
+    return Effect.matchCauseEffect(this.unfinished ? input.pullRest : input.pull, {
+      onSuccess: (chunk) => {
+        this.decoder!.push(chunk)
+        return this.pullNext
+      },
+      onFailure: (cause): Pull.Pull<never, ConnectionError | FrameError> =>
+        isDone(cause) ? Effect.andThen(this.atEnd, done as Pull.Pull<never>) : Effect.failCause(cause)
+    })
+  })
+}
+
+const isDone = (cause: Cause.Cause<ConnectionError | Cause.Done>): boolean =>
+  cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag === "Done")
+
+/**
+ * Lines of UTF-8 text, ended by `\n`; a `\r` before it is dropped. Answers are written with `\n`.
+ *
+ * **Example**
+ *
+ * ```ts no-run
+ * import * as Effect from "effect/Effect"
+ * import type { Connection } from "finwait/Connection"
+ * import * as Framing from "finwait/Framing"
+ *
+ * const upper = (connection: Connection) =>
+ *   Framing.lines(connection).pipe(Framing.respond((line) => Effect.succeed(line.toUpperCase())))
+ * ```
+ *
+ * @category framings
+ * @since 0.1.0
+ */
+export const lines = (connection: Connection, options?: Options): Framed<string, string> =>
+  framed(connection, Decoders.lines, Decoders.encodeLine, options)
+
+/**
+ * Messages behind a header of 1, 2 or 4 bytes that tells their length, itself not included. Default: 4 bytes, big
+ * endian, which is what most protocols have.
+ *
+ * @category framings
+ * @since 0.1.0
+ */
+export const lengthPrefixed = (
+  connection: Connection,
+  options?: Options & {
+    readonly headerBytes?: 1 | 2 | 4 | undefined
+    readonly endian?: "big" | "little" | undefined
+  }
+): Framed<Uint8Array, Uint8Array> => {
+  const header = { headerBytes: options?.headerBytes ?? 4, endian: options?.endian ?? "big" } as const
+  return framed(
+    connection,
+    (maxFrameBytes) => Decoders.lengthPrefixed({ ...header, maxFrameBytes }),
+    (payload) => Decoders.encodeLengthPrefixed(header, payload),
+    options
+  )
+}
+
+/**
+ * Messages ended by a delimiter, one byte or several, which is not a part of them.
+ *
+ * @category framings
+ * @since 0.1.0
+ */
+export const delimited = (
+  connection: Connection,
+  delimiter: Uint8Array | string,
+  options?: Options
+): Framed<Uint8Array, Uint8Array> => {
+  const bytes = typeof delimiter === "string" ? new TextEncoder().encode(delimiter) : delimiter
+  return framed(
+    connection,
+    (maxFrameBytes) => Decoders.delimited(bytes, maxFrameBytes),
+    (payload) => Decoders.encodeDelimited(bytes, payload),
+    options
+  )
+}
+
+const framed = <In, Out>(
+  connection: Connection,
+  makeDecoder: (maxFrameBytes: number) => Decoders.Decoder<In>,
+  encode: (message: Out) => Uint8Array,
+  options: Options | undefined
+): Framed<In, Out> => new FramedImpl(connection, makeDecoder, encode, options)
+
+/**
+ * The messages as a stream.
+ *
+ * @category reading
+ * @since 0.1.0
+ */
+export const stream = <In, Out>(self: Framed<In, Out>): Stream.Stream<In, ConnectionError | FrameError> =>
+  Stream.fromPull(
+    Effect.succeed(Effect.map(self.pull, (message) => [message] as const)) as Effect.Effect<
+      Pull.Pull<readonly [In], ConnectionError | FrameError>
+    >
+  )
+
+/**
+ * Writes one message.
+ *
+ * @category writing
+ * @since 0.1.0
+ */
+export const write: {
+  <Out>(message: Out): <In>(self: Framed<In, Out>) => Effect.Effect<void, ConnectionError>
+  <In, Out>(self: Framed<In, Out>, message: Out): Effect.Effect<void, ConnectionError>
+} = dual(2, <In, Out>(self: Framed<In, Out>, message: Out): Effect.Effect<void, ConnectionError> =>
+  Effect.suspend(() => self.connection.write(self.encode(message))))
+
+/** How much is gathered before it is written: what a socket takes at once. */
+const gatherBytes = 64 * 1024
+
+/**
+ * Answers every message, in order, one at a time. Ends with the input. `undefined` is no answer.
+ *
+ * **Details**
+ *
+ * The messages that arrived together are answered in one write, unless one of them has to wait: then those before it
+ * are written first. A message whose effect ends at once costs no wake-up. When the handler fails, what was answered
+ * before is written, and `respond` fails with the same error.
+ *
+ * @category serving
+ * @since 0.1.0
+ */
+export const respond: {
+  <In, Out, E, R>(
+    f: (message: In) => Effect.Effect<Out | undefined, E, R>
+  ): (self: Framed<In, Out>) => Effect.Effect<void, E | ConnectionError | FrameError, R>
+  <In, Out, E, R>(
+    self: Framed<In, Out>,
+    f: (message: In) => Effect.Effect<Out | undefined, E, R>
+  ): Effect.Effect<void, E | ConnectionError | FrameError, R>
+} = dual(2, <In, Out, E, R>(
+  self: FramedImpl<In, Out>,
+  f: (message: In) => Effect.Effect<Out | undefined, E, R>
+): Effect.Effect<void, E | ConnectionError | FrameError, R> =>
+  Effect.withFiber((fiber) => {
+    type Step = Effect.Effect<void, E | ConnectionError | FrameError>
+    const decoder = self.open(fiber.context)
+    const run = Effect.runForkWith(fiber.context as Context.Context<R>)
+    const { input, output } = self.connection
+    let answers: Array<Uint8Array> = []
+    let answersBytes = 0
+
+    const gather = (answer: Out | undefined): void => {
+      if (answer === undefined) return
+      const bytes = self.encode(answer)
+      answers.push(bytes)
+      answersBytes += bytes.length
+    }
+    const flush = (): Step => {
+      if (answers.length === 0) return Exit.void
+      const bytes = answers.length === 1 ? answers[0]! : Decoders.concat(answers)
+      answers = []
+      answersBytes = 0
+      return output.write(bytes)
+    }
+    const then = (first: Step, next: () => Step): Step =>
+      first === Exit.void ? next() : Effect.flatMap(first, next)
+
+    const step = (): Step => {
+      while (true) {
+        if (answersBytes >= gatherBytes) {
+          const written = flush()
+          if (written !== Exit.void) return Effect.flatMap(written, step)
+        }
+        const message = self.next()
+        if (message === undefined) return flush()
+        if (message instanceof Decoders.TooLong) return then(flush(), () => Exit.fail(self.tooLong(message)))
+        const effect = f(message)
+        const working = Exit.isExit(effect) ? undefined : run(effect)
+        const exit = working === undefined ? (effect as Exit.Exit<Out | undefined, E>) : working.pollUnsafe()
+        if (exit === undefined) return then(flush(), () => waitFor(working!))
+        if (exit._tag === "Failure") return then(flush(), () => exit)
+        gather(exit.value)
+      }
+    }
+    const waitFor = (working: Fiber.Fiber<Out | undefined, E>): Step =>
+      Fiber.join(working).pipe(
+        Effect.onInterrupt(() => Fiber.interrupt(working)),
+        Effect.flatMap((answer) => {
+          gather(answer)
+          return step()
+        })
+      )
+
+    const reading = each(input, (chunk) => {
+      decoder.push(chunk)
+      return step()
+    }, () => self.unfinished)
+    // A handler that has pulled before may have messages left over.
+    return Effect.suspend(step).pipe(Effect.andThen(reading), Effect.andThen(Effect.suspend(() => self.atEnd)))
+  })) as never
+
+/**
+ * Hands every message to a function, in order, one at a time. Ends with the input.
+ *
+ * @category reading
+ * @since 0.1.0
+ */
+export const forEach: {
+  <In, E, R>(
+    f: (message: In) => Effect.Effect<unknown, E, R>
+  ): <Out>(self: Framed<In, Out>) => Effect.Effect<void, E | ConnectionError | FrameError, R>
+  <In, Out, E, R>(
+    self: Framed<In, Out>,
+    f: (message: In) => Effect.Effect<unknown, E, R>
+  ): Effect.Effect<void, E | ConnectionError | FrameError, R>
+} = dual(2, <In, Out, E, R>(
+  self: Framed<In, Out>,
+  f: (message: In) => Effect.Effect<unknown, E, R>
+): Effect.Effect<void, E | ConnectionError | FrameError, R> =>
+  respond(self, (message) => {
+    const effect = f(message)
+    return Exit.isExit(effect) ? (Exit.asVoid(effect) as never) : Effect.as(effect, undefined)
+  }))

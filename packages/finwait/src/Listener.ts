@@ -1,0 +1,133 @@
+/**
+ * A listening socket that hands out connections. `Server` is what most programs want; this is what it stands on.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Address } from "./Address.ts"
+import type { ClosePolicy } from "./ClosePolicy.ts"
+import type { Connection } from "./Connection.ts"
+import { ConnectionImpl } from "./internal/connection.ts"
+import type { Acceptor, AcceptReceiver, Transport } from "./Transport.ts"
+
+/**
+ * The one who is given what a listener accepts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Receiver {
+  /** Whoever takes a connection owns it, and has to close it. */
+  readonly onConnection: (connection: Connection) => void
+  /** Connections were turned away, by the process's file limit or because too many were waiting. */
+  readonly onRefused: () => void
+  /** An accept failed, with the system's code; see `Transport.acceptErrorClass`. */
+  readonly onError: (code: string) => void
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Listener {
+  /** Where it listens, with the port that the system chose. */
+  readonly address: Address
+  /** Begins to hand out connections, to one receiver for good. */
+  readonly attach: (receiver: Receiver) => void
+  /**
+   * Hands out nothing until `resume`. Connections are still accepted, because an operating system's backlog cannot be
+   * suspended through Node, but nothing is read from them: the peer is held back. Beyond `waitingMax` they are refused.
+   */
+  readonly suspend: () => void
+  readonly resume: () => void
+  /** How many accepted connections wait. */
+  readonly waiting: number
+  /** Hands over those who wait, to be turned away. */
+  readonly takeWaiting: () => ReadonlyArray<Connection>
+  /** Stops listening. Who waits in the backlog is handed over first. */
+  readonly stop: Effect.Effect<void>
+}
+
+/**
+ * How a listener makes connections.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly policy: ClosePolicy
+  readonly context: Context.Context<never>
+  readonly waitingMax: number
+}
+
+class ListenerImpl implements Listener, AcceptReceiver {
+  readonly acceptor: Acceptor
+  readonly options: Options
+  private receiver: Receiver | undefined
+  private suspended = false
+  private readonly queue: Array<ConnectionImpl> = []
+
+  constructor(acceptor: Acceptor, options: Options) {
+    this.acceptor = acceptor
+    this.options = options
+  }
+
+  get address() {
+    return this.acceptor.address
+  }
+
+  get waiting() {
+    return this.queue.length
+  }
+
+  attach(receiver: Receiver): void {
+    this.receiver = receiver
+    this.acceptor.attach(this)
+  }
+
+  suspend(): void {
+    this.suspended = true
+  }
+
+  resume(): void {
+    this.suspended = false
+    while (!this.suspended && this.queue.length > 0) this.receiver!.onConnection(this.queue.shift()!)
+  }
+
+  takeWaiting(): ReadonlyArray<Connection> {
+    return this.queue.splice(0)
+  }
+
+  readonly stop: Effect.Effect<void> = Effect.callback((resume) => {
+    this.acceptor.stop(() => resume(Exit.void))
+  })
+
+  onAccept(transport: Transport): void {
+    if (this.suspended && this.queue.length >= this.options.waitingMax) {
+      transport.reset()
+      this.receiver!.onRefused()
+      return
+    }
+    const connection = new ConnectionImpl(transport, this.options.policy, this.options.context)
+    if (this.suspended) this.queue.push(connection)
+    else this.receiver!.onConnection(connection)
+  }
+
+  onAcceptError(code: string): void {
+    this.receiver!.onError(code)
+  }
+
+  onOverflow(): void {
+    this.receiver!.onRefused()
+  }
+}
+
+/**
+ * A listener over a provider's listening socket.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (acceptor: Acceptor, options: Options): Listener => new ListenerImpl(acceptor, options)

@@ -1,0 +1,127 @@
+/**
+ * The network as a service: dial and listen. `NodeNetwork.layer` provides the operating system's, `SimNetwork.layer` a
+ * simulated one for tests; programs are the same on both.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Address from "./Address.ts"
+import * as ClosePolicy from "./ClosePolicy.ts"
+import type { Connection } from "./Connection.ts"
+import { ConnectionImpl } from "./internal/connection.ts"
+import * as Listener from "./Listener.ts"
+import { AddressInvalid, NetworkError } from "./NetworkError.ts"
+import type * as Transport from "./Transport.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConnectOptions {
+  /** Laid over the current `ClosePolicy`, for this connection. */
+  readonly close?: ClosePolicy.Options | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ListenOptions extends Transport.ListenOptions {
+  /** Laid over the current `ClosePolicy`, for every connection that is accepted. */
+  readonly close?: ClosePolicy.Options | undefined
+  /** How many accepted connections may wait while the listener is suspended. Default 511, as the backlog. */
+  readonly waitingMax?: number | undefined
+}
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class Network extends Context.Service<Network, {
+  /**
+   * Dials. The connection is closed, as its policy says, when the scope ends. Fails with `NetworkError`; an
+   * interruption ends the attempt.
+   */
+  readonly connect: (
+    address: Address.Input,
+    options?: ConnectOptions
+  ) => Effect.Effect<Connection, NetworkError, Scope.Scope>
+  /**
+   * Listens. The end of the scope closes a listener that nobody has stopped. Fails with `NetworkError`.
+   */
+  readonly listen: (
+    address: Address.Input,
+    options?: ListenOptions
+  ) => Effect.Effect<Listener.Listener, NetworkError, Scope.Scope>
+}>()("finwait/Network") {}
+
+const parse = (operation: "connect" | "listen", input: Address.Input): Effect.Effect<Address.Address, NetworkError> =>
+  Effect.mapError(
+    Address.parse(input),
+    ({ input: address, problem }) =>
+      new NetworkError({ operation, address: JSON.stringify(address), reason: new AddressInvalid({ problem }) })
+  )
+
+/**
+ * The network that a provider of byte pipes makes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (provider: Transport.Provider): Network["Service"] => ({
+  connect: Effect.fnUntraced(function*(input, options) {
+    const address = yield* parse("connect", input)
+    const context = yield* Effect.context<never>()
+    const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options?.close)
+    return yield* Effect.acquireRelease(
+      Effect.map(provider.connect(address), (transport) => new ConnectionImpl(transport, policy, context)),
+      (connection) => connection.close,
+      { interruptible: true }
+    )
+  }),
+  listen: Effect.fnUntraced(function*(input, options = {}) {
+    const address = yield* parse("listen", input)
+    const context = yield* Effect.context<never>()
+    const acceptor = yield* provider.listen(address, options)
+    const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options.close)
+    return Listener.make(acceptor, { policy, context, waitingMax: options.waitingMax ?? 511 })
+  })
+})
+
+/**
+ * Dials through the network of the context.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Network from "finwait/Network"
+ * import * as SimNetwork from "finwait/testing/SimNetwork"
+ *
+ * const program = Effect.scoped(Network.connect("tcp://127.0.0.1:7000")).pipe(Effect.flip, Effect.provide(SimNetwork.layer()))
+ * const error = await Effect.runPromise(program)
+ * console.log(error.message) // => connect tcp 127.0.0.1:7000: refused: nobody listens there
+ * ```
+ *
+ * @category connecting
+ * @since 0.1.0
+ */
+export const connect = (
+  address: Address.Input,
+  options?: ConnectOptions
+): Effect.Effect<Connection, NetworkError, Network | Scope.Scope> =>
+  Network.use((network) => network.connect(address, options))
+
+/**
+ * Listens through the network of the context.
+ *
+ * @category listening
+ * @since 0.1.0
+ */
+export const listen = (
+  address: Address.Input,
+  options?: ListenOptions
+): Effect.Effect<Listener.Listener, NetworkError, Network | Scope.Scope> =>
+  Network.use((network) => network.listen(address, options))

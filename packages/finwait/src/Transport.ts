@@ -1,0 +1,188 @@
+/**
+ * The provider interface: the primitive acts of one byte pipe, and where such pipes come from. Applications never see
+ * it; it is what a new kind of network implements.
+ *
+ * A transport does what it is told, at once, and tells what happened. It has no policy, no timer and no retry: how to
+ * say goodbye and how long to wait is decided once, above it, for every transport alike.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Address } from "./Address.ts"
+import type { NetworkError } from "./NetworkError.ts"
+
+/**
+ * What a kind of pipe can do beyond carrying bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Capabilities {
+  /** `reset` reaches the peer as a reset. A Unix socket has none: there the peer sees an end. */
+  readonly reset: boolean
+}
+
+/**
+ * One established byte pipe.
+ *
+ * **Details**
+ *
+ * Delivery begins paused; nothing is told before `attach`. After `onReleased`, or after `release` has been called,
+ * nothing is told any more. No act throws, and every act on a pipe that has ended does nothing.
+ *
+ * @category provider
+ * @since 0.1.0
+ */
+export interface Transport {
+  readonly capabilities: Capabilities
+  readonly localAddress: Address
+  readonly remoteAddress: Address
+  /** Names the one who is told, once. */
+  attach(receiver: Receiver): void
+  /** Delivers what arrives until `pause`. */
+  resume(): void
+  /** Stops delivering: what arrives waits in the system, which holds the peer back. */
+  pause(): void
+  /**
+   * Calls back once everything that the system held for this pipe at the time of the call has been delivered, as far
+   * as it can be known; delivery must be on. A pipe that is paused meanwhile calls back as well.
+   */
+  catchUp(callback: () => void): void
+  /** Takes bytes in order. `false`: taken, but give no more before `onWritable`. */
+  write(bytes: Uint8Array): boolean
+  /** Sends FIN behind everything taken; `onFlushed` tells when the system has it all. */
+  closeWrite(): void
+  /** Ends both directions at once and tells the peer so, with RST where there is one. What was not sent is lost. */
+  reset(): void
+  /** Bytes taken that the system has not got yet. */
+  readonly unsentBytes: number
+  /** Gives the descriptor back. What the system has taken is still sent. */
+  release(): void
+}
+
+/**
+ * The one who is told what happens on a pipe.
+ *
+ * @category provider
+ * @since 0.1.0
+ */
+export interface Receiver {
+  /** Bytes, in order, never empty. They belong to the receiver from now on. */
+  onData(bytes: Uint8Array): void
+  /** The peer's FIN: no more bytes will come. */
+  onEnd(): void
+  /** Bytes may be given again after `write` said `false`. */
+  onWritable(): void
+  /** Everything taken, and the FIN behind it, has been given to the system. */
+  onFlushed(): void
+  /** The pipe broke; `code` is the system's word for it (`ECONNRESET`, `EPIPE`, `ETIMEDOUT` …). */
+  onBroken(code: string): void
+  /** The descriptor is gone; the last thing that is told. */
+  onReleased(): void
+}
+
+/**
+ * What to do about a failed accept. The classes follow what servers have learnt to distinguish: a connection that died
+ * in the backlog says nothing about the next one, a machine without descriptors needs time, a closed listener needs
+ * nothing, and everything else should be seen.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AcceptErrorClass = "retry" | "backOff" | "stop" | "fatal"
+
+const classes: Record<string, AcceptErrorClass> = {
+  // The peer gave up before it was accepted, or the network reported an old error on the new socket: accept(2) says to
+  // treat these like EAGAIN.
+  ECONNABORTED: "retry",
+  ECONNRESET: "retry",
+  EINTR: "retry",
+  EAGAIN: "retry",
+  EPROTO: "retry",
+  ENETDOWN: "retry",
+  ENETUNREACH: "retry",
+  EHOSTDOWN: "retry",
+  EHOSTUNREACH: "retry",
+  ENONET: "retry",
+  ENOPROTOOPT: "retry",
+  EOPNOTSUPP: "retry",
+  EPERM: "retry",
+  ETIMEDOUT: "retry",
+  // Nothing is wrong with the listener; the process or the machine has no room.
+  EMFILE: "backOff",
+  ENFILE: "backOff",
+  ENOBUFS: "backOff",
+  ENOMEM: "backOff",
+  // The listener was closed by this side.
+  EBADF: "stop",
+  ECANCELED: "stop",
+  ERR_SERVER_NOT_RUNNING: "stop"
+}
+
+/**
+ * The class of a failed accept, by the system's error code. Codes that nobody has met are fatal: a server that cannot
+ * accept, and does not know why, must not look healthy.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const acceptErrorClass = (code: string): AcceptErrorClass => classes[code] ?? "fatal"
+
+/**
+ * The one who is told what a listening socket accepts.
+ *
+ * @category provider
+ * @since 0.1.0
+ */
+export interface AcceptReceiver {
+  onAccept(transport: Transport): void
+  /** An accept failed; see {@link acceptErrorClass}. */
+  onAcceptError(code: string): void
+  /** The system, or the provider, turned connections away because a limit of the process was reached. */
+  onOverflow(): void
+}
+
+/**
+ * One listening socket.
+ *
+ * @category provider
+ * @since 0.1.0
+ */
+export interface Acceptor {
+  /** Where it listens, with the port that the system chose. */
+  readonly address: Address
+  /** Names the one who is told, once; accepting begins. */
+  attach(receiver: AcceptReceiver): void
+  /**
+   * Stops accepting, without dropping what waits in the backlog: that is accepted and handed over first. Calls back
+   * when the listening socket is gone.
+   */
+  stop(callback: () => void): void
+}
+
+/**
+ * Options of a listening socket that a provider may honour.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ListenOptions {
+  /** How many connections may wait to be accepted. Default 511, as Node and nginx have it. */
+  readonly backlog?: number | undefined
+  /** Permissions of a Unix socket's file, for example `0o660`. Default: what the process's umask leaves. */
+  readonly mode?: number | undefined
+}
+
+/**
+ * A source of pipes: a kind of network.
+ *
+ * @category provider
+ * @since 0.1.0
+ */
+export interface Provider {
+  /** Establishes a pipe. Interruption ends the attempt. The caller owns what it gets, until `release` or `reset`. */
+  connect(address: Address): Effect.Effect<Transport, NetworkError>
+  /** Binds and listens. The scope's end closes a listener that nobody has stopped. */
+  listen(address: Address, options: ListenOptions): Effect.Effect<Acceptor, NetworkError, Scope.Scope>
+}

@@ -1,0 +1,276 @@
+/**
+ * The drain of one server. Like the close it runs once, on a fiber of its own that nobody interrupts, and reads as it
+ * happens; whoever begins it, and whoever else asks, gets the same report.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import * as Address from "../Address.ts"
+import type { CloseOutcome } from "../CloseOutcome.ts"
+import type { Drain, Phase, Progress, Report, Slow } from "../Drain.ts"
+import * as Metrics from "../Metrics.ts"
+import { CurrentShutdown } from "../Shutdown.ts"
+
+import type { Served, ServerImpl } from "./server.ts"
+
+/** How many slow connections a report names: enough to see a pattern, few enough to read. */
+const slowestMax = 5
+
+/** How long resets may take to be told. They are the kernel's acts; the bound is against a provider that is silent. */
+const resetTimeout = Duration.seconds(2)
+
+export class ServerDrain implements Drain {
+  /** From here on every connection is told to end, new ones as well. */
+  announced = false
+  private readonly server: ServerImpl
+  private current: Phase = "Serving"
+  private began: number | undefined
+  private connections = 0
+  private backlog = 0
+  private readonly outcomes: Record<CloseOutcome["_tag"], number> = {
+    Graceful: 0,
+    LingerExpired: 0,
+    ResetByPeer: 0,
+    Aborted: 0
+  }
+  private interrupted = 0
+  private failed = 0
+  private forcedAt: Phase | undefined
+  private slowest: Array<Slow> = []
+  private done: Report | undefined
+  private isCut = false
+  private wake: (() => void) | undefined
+  private readonly watchers = new Set<(progress: Progress) => void>()
+  private readonly reportWaiters = new Set<(exit: Exit.Exit<Report>) => void>()
+
+  constructor(server: ServerImpl) {
+    this.server = server
+  }
+
+  readonly phase = Effect.sync(() => this.current)
+  readonly isReady = Effect.sync(() => this.current === "Serving")
+
+  readonly begin: Effect.Effect<Report> = Effect.suspend(() => {
+    if (this.began === undefined) {
+      this.began = this.now()
+      this.server.fork(this.run)
+    }
+    return this.report
+  })
+
+  readonly cut: Effect.Effect<void> = Effect.sync(() => this.cutNow())
+
+  private cutNow(): void {
+    this.isCut = true
+    this.wake?.()
+  }
+
+  readonly report: Effect.Effect<Report> = Effect.callback<Report>((resume) => {
+    if (this.done !== undefined) return resume(Exit.succeed(this.done))
+    this.reportWaiters.add(resume)
+    return Effect.sync(() => this.reportWaiters.delete(resume))
+  })
+
+  get progress(): Stream.Stream<Progress> {
+    return Stream.callback<Progress>((queue) =>
+      Effect.gen({ self: this }, function*() {
+        const tell = (progress: Progress) => {
+          Queue.offerUnsafe(queue, progress)
+          if (progress.phase === "Done") Queue.endUnsafe(queue)
+        }
+        tell(this.progressNow)
+        if (this.done !== undefined) return
+        this.watchers.add(tell)
+        yield* Effect.addFinalizer(() => Effect.sync(() => this.watchers.delete(tell)))
+      }), { bufferSize: 16, strategy: "sliding" })
+  }
+
+  // What the server tells ---------------------------------------------------------------------------------------------
+
+  joined(): void {
+    if (this.began === undefined) return
+    this.connections++
+    if (this.current === "Backlog") this.backlog++
+  }
+
+  left(served: Served): void {
+    if (this.began === undefined) return
+    this.count(served)
+    this.tell()
+    if (this.server.served.size === 0) this.wake?.()
+  }
+
+  handlerFailed(): void {
+    if (this.began !== undefined) this.failed++
+  }
+
+  // The drain ---------------------------------------------------------------------------------------------------------
+
+  private readonly run: Effect.Effect<void> = Effect.suspend(() => {
+    const { budget, served, listener, context } = this.server
+    const shutdown = Context.get(context, CurrentShutdown)
+    this.connections += served.size
+    const uncut = shutdown.onCut(() => this.cutNow())
+    const drain = Effect.gen({ self: this }, function*() {
+      yield* Effect.logInfo(`drain ${this.name}: ${served.size} connections`)
+      yield* this.enter("LameDuck")
+      yield* this.until(() => false, budget.lameDuck)
+      yield* this.enter("Backlog")
+      this.announced = true
+      // Those who waited for room are served now: nobody else will come.
+      for (const { connection } of served) connection.announce()
+      yield* this.stopped(listener.stop)
+      listener.resume()
+      yield* this.enter("Waiting")
+      yield* this.until(() => served.size === 0, budget.deadline)
+      if (served.size > 0) yield* this.interrupt
+      if (served.size > 0) yield* this.reset
+      yield* this.finish
+      uncut()
+    })
+    return Effect.withSpan(drain, "finwait.drain", { attributes: { "server.address": this.name } })
+  })
+
+  private get name(): string {
+    return Address.describe(this.server.address)
+  }
+
+  private stopped(stop: Effect.Effect<void>): Effect.Effect<unknown> {
+    return Effect.suspend(() => {
+      let over = false
+      this.server.fork(stop).addObserver(() => {
+        over = true
+        this.wake?.()
+      })
+      return this.until(() => over, this.server.budget.deadline)
+    })
+  }
+
+  private readonly interrupt = Effect.gen({ self: this }, function*() {
+    const { budget, served } = this.server
+    if (this.isCut) return
+    yield* this.enter("Interrupting")
+    this.server.turnWaitingAway()
+    for (const { fiber, handlerEnded } of served) {
+      if (handlerEnded) continue
+      this.interrupted++
+      this.forcedAt ??= "Interrupting"
+      fiber!.interruptUnsafe()
+    }
+    yield* this.until(() => served.size === 0, budget.close)
+  })
+
+  private readonly reset = Effect.gen({ self: this }, function*() {
+    const { served } = this.server
+    yield* this.enter("Resetting")
+    this.server.turnWaitingAway()
+    this.forcedAt ??= "Resetting"
+    for (const { connection, fiber, handlerEnded } of served) {
+      if (!handlerEnded && this.isCut) {
+        this.interrupted++
+        fiber!.interruptUnsafe()
+      }
+      connection.cut("shutdown")
+    }
+    this.isCut = false
+    const closed = () => [...served].every(({ outcome }) => outcome !== undefined)
+    yield* this.until(closed, resetTimeout)
+  })
+
+  private readonly finish = Effect.gen({ self: this }, function*() {
+    const { served, options, context } = this.server
+    // Whoever is left has a handler that ignores the interruption. Its connection is closed; it is counted here.
+    const abandoned = served.size
+    for (const left of served) this.count(left)
+    const durationMillis = Math.round(this.now() - this.began!)
+    const report: Report = {
+      clean: this.forcedAt === undefined,
+      address: Address.format(this.server.address),
+      connections: this.connections,
+      backlog: this.backlog,
+      outcomes: { ...this.outcomes },
+      handlersInterrupted: this.interrupted,
+      handlersFailed: this.failed,
+      handlersAbandoned: abandoned,
+      ...(this.forcedAt === undefined ? {} : { forcedAt: this.forcedAt }),
+      durationMillis,
+      slowest: this.slowest
+    }
+    Metrics.drainDuration.updateUnsafe(durationMillis, context)
+    Context.get(context, CurrentShutdown).report(report)
+    yield* (report.clean ? Effect.logInfo : Effect.logWarning)(
+      `drain ${this.name}: ${report.clean ? "clean" : `forced at ${report.forcedAt}`} after ${durationMillis} ms`,
+      report
+    )
+    if (options.onDrained !== undefined) {
+      const said = Effect.runForkWith(context)(options.onDrained(report))
+      let over = false
+      said.addObserver(() => {
+        over = true
+        this.wake?.()
+      })
+      yield* this.until(() => over, this.server.budget.margin)
+    }
+    this.done = report
+    yield* this.enter("Done")
+    for (const resume of this.reportWaiters) resume(Exit.succeed(report))
+    this.reportWaiters.clear()
+  })
+
+  private enter(phase: Phase): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.current = phase
+      this.tell()
+    })
+  }
+
+  /** Awaits a condition, for no longer than its time, and not at all when there is none left. */
+  private until(condition: () => boolean, time: Duration.Duration): Effect.Effect<unknown> {
+    const over = () => this.isCut || condition()
+    return Effect.suspend(() => over() || Duration.isZero(time) ? Effect.void : Effect.callback<void>((resume) => {
+      this.wake = () => {
+        if (over()) resume(Effect.void)
+      }
+      return Effect.sync(() => {
+        this.wake = undefined
+      })
+    }).pipe(Effect.timeoutOption(time)))
+  }
+
+  private count({ connection, outcome }: Served): void {
+    const tag = outcome?._tag ?? "Aborted"
+    this.outcomes[tag]++
+    // What the application itself aborted was its own decision, not the drain's.
+    const forced = outcome === undefined || (outcome._tag === "Aborted" && outcome.cause !== "abort")
+    if (forced) this.forcedAt ??= this.current
+    const millis = Math.round(this.now() - this.began!)
+    const slowest = this.slowest
+    const last = slowest[slowest.length - 1]
+    if (slowest.length === slowestMax && last!.millis >= millis) return
+    const slow: Slow = { peer: connection.name, millis, outcome: tag, stage: outcome?.stage ?? connection.stage }
+    this.slowest = [...slowest, slow].sort((a, b) => b.millis - a.millis).slice(0, slowestMax)
+  }
+
+  private get progressNow(): Progress {
+    return {
+      phase: this.current,
+      left: this.server.served.size,
+      connections: this.connections,
+      elapsedMillis: this.began === undefined ? 0 : Math.round(this.now() - this.began)
+    }
+  }
+
+  private tell(): void {
+    if (this.watchers.size === 0) return
+    const progress = this.progressNow
+    for (const watcher of this.watchers) watcher(progress)
+  }
+
+  private now(): number {
+    return this.server.now()
+  }
+}
+

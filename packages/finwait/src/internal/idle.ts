@@ -1,0 +1,38 @@
+/**
+ * Ends connections on which nothing happens. One fiber per server looks at all of them, twenty times in the allowed
+ * time; nothing is armed or cleared per message. Idle is a connection whose handler waits to read and on which no byte
+ * has moved, in either direction, since it was first seen so.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { ConnectionImpl } from "./connection.ts"
+import type { ServerImpl } from "./server.ts"
+
+/** Finer looks cost more than they tell; a connection ends at most a twentieth late. */
+const looks = 20
+
+interface Seen {
+  bytes: number
+  since: number
+}
+
+export const sweepIdle = (server: ServerImpl, idleTimeout: Duration.Duration): Effect.Effect<void> => {
+  const seen = new WeakMap<ConnectionImpl, Seen>()
+  const limit = Duration.toMillis(idleTimeout)
+  const look = Effect.sync(() => {
+    for (const { connection } of server.served) {
+      const bytes = connection.input.bytesRead + connection.output.bytesTaken - connection.output.bytesUnsent
+      const now = connection.now()
+      const last = seen.get(connection)
+      if (last === undefined || last.bytes !== bytes || !connection.input.waiting) {
+        seen.set(connection, { bytes, since: now })
+      } else if (now - last.since >= limit) {
+        connection.announce()
+      }
+    }
+  })
+  return Effect.sleep(Duration.millis(Math.max(1, limit / looks))).pipe(
+    Effect.andThen(look),
+    Effect.repeat({ while: () => !server.drain.announced })
+  )
+}

@@ -1,0 +1,268 @@
+/**
+ * The reading half of a connection: bytes that arrived and were not taken yet, the one who waits for more, and where
+ * the input ends.
+ *
+ * An input ends for one of four reasons: the peer's FIN, a broken pipe, our own close, or a drain. The first three are
+ * facts of the transport. The fourth is a promise to the application: once a drain is announced, what the system had
+ * already received is still delivered (the sweep), and then the input ends at the next message boundary, as if the peer
+ * had said goodbye. Who reads whole messages says when it is inside one (`boundary: false`); for who reads plain chunks
+ * every chunk is a message.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Address from "../Address.ts"
+import { Busy, Closed, ConnectionError, Reset } from "../ConnectionError.ts"
+import type { Transport } from "../Transport.ts"
+
+export type Pulled = Effect.Effect<Uint8Array, ConnectionError | Cause.Done>
+
+/** End of input, shared: no error object and no stack for what is not an error. */
+export const done: Pulled = Cause.done()
+
+/**
+ * How much a sweep buffers before it waits for the reader: enough for thousands of pipelined requests, and small
+ * against what a kernel's receive buffer can hold (6 MiB). What is beyond it is swept when the reader has caught up.
+ */
+export const sweepBytesMax = 1024 * 1024
+
+/** Takes chunks inside the transport's own event; see `each.ts`. */
+export interface Sink {
+  /** A chunk is being worked on: keep the next one. */
+  readonly busy: boolean
+  /** The reader is inside a message. */
+  readonly unfinished: boolean
+  take(chunk: Uint8Array): void
+  /** The input has ended. */
+  end(exit: Pulled): void
+}
+
+export class Input {
+  readonly transport: Transport
+  bytesRead = 0
+  bytesDiscarded = 0
+  /** The peer's FIN has arrived. */
+  peerEnded = false
+  private chunks: Array<Uint8Array> = []
+  private chunksBytes = 0
+  private flowing = false
+  private ended: Pulled | undefined
+  private waiter: ((effect: Pulled) => void) | undefined
+  private waiterAtBoundary = true
+  private sink: Sink | undefined
+  private onDiscard: ((bytes: number) => void) | undefined
+  private sweep: "none" | "sweeping" | "capped" | "swept" = "none"
+  private readonly takeWaiting: Pulled = Effect.suspend(() => this.take(this.waiterAtBoundary))
+
+  constructor(transport: Transport) {
+    this.transport = transport
+  }
+
+  /** The next chunk; ends at a message boundary when the connection is told to drain. */
+  readonly pull: Pulled = Effect.suspend(() => this.take(true))
+
+  /** The next chunk of a message that has begun: a drain does not end it. */
+  readonly pullRest: Pulled = Effect.suspend(() => this.take(false))
+
+  /** Nothing is in hand, and nobody works: the reader waits for the peer. */
+  get waiting(): boolean {
+    return this.waiter !== undefined || (this.sink !== undefined && !this.sink.busy)
+  }
+
+  /** A drain has ended the input, but for the message in hand. */
+  get swept(): boolean {
+    return this.sweep === "swept"
+  }
+
+  take(boundary: boolean): Pulled {
+    const chunk = this.shift()
+    if (chunk !== undefined) return Exit.succeed(chunk)
+    const ended = this.endAt(boundary)
+    if (ended !== undefined) return ended
+    if (this.waiter !== undefined || this.sink !== undefined) return this.failure(new Busy())
+    return this.park(boundary)
+  }
+
+  private park(boundary: boolean): Pulled {
+    return Effect.callback((resume) => {
+      this.waiter = resume
+      this.waiterAtBoundary = boundary
+      this.flow()
+      return Effect.sync(() => {
+        if (this.waiter === resume) this.waiter = undefined
+      })
+    })
+  }
+
+  /** Wakes the waiting reader, which then takes for itself: an interruption in between loses no byte. */
+  private wake(): void {
+    const waiter = this.waiter
+    if (waiter === undefined) return
+    this.waiter = undefined
+    waiter(this.takeWaiting)
+  }
+
+  /** Fails the waiting reader, whose right to read has ended, and leaves the input as it is. */
+  dismiss(): void {
+    const waiter = this.waiter
+    this.waiter = undefined
+    waiter?.(this.failure(new Closed()))
+  }
+
+  shift(): Uint8Array | undefined {
+    const chunk = this.chunks.shift()
+    if (chunk !== undefined) this.chunksBytes -= chunk.length
+    return chunk
+  }
+
+  /** Where the input ends for a reader that has taken everything there is. */
+  endAt(boundary: boolean): Pulled | undefined {
+    if (this.ended !== undefined) return this.ended
+    return boundary && this.sweep === "swept" ? done : undefined
+  }
+
+  attachSink(sink: Sink): ConnectionError | undefined {
+    if (this.waiter !== undefined || this.sink !== undefined) return this.error(new Busy())
+    this.sink = sink
+    return undefined
+  }
+
+  detachSink(sink: Sink): void {
+    if (this.sink === sink) this.sink = undefined
+  }
+
+  /** Gives the sink what is there; then lets the transport deliver, or tells the sink that the input has ended. */
+  feed(sink: Sink): void {
+    while (this.sink === sink && !sink.busy) {
+      const chunk = this.shift()
+      if (chunk === undefined) break
+      sink.take(chunk)
+    }
+    if (this.sink !== sink || sink.busy) return
+    const ended = this.endAt(!sink.unfinished)
+    if (ended !== undefined) sink.end(ended)
+    else this.flow()
+  }
+
+  /** Lets the transport deliver; goes on with a sweep that had to wait for the reader. */
+  private flow(): void {
+    if (!this.flowing) {
+      this.flowing = true
+      this.transport.resume()
+    }
+    if (this.sweep === "capped") this.beginSweep()
+  }
+
+  private stop(): void {
+    if (!this.flowing) return
+    this.flowing = false
+    this.transport.pause()
+  }
+
+  // What the transport tells ------------------------------------------------------------------------------------------
+
+  onData(chunk: Uint8Array): void {
+    this.bytesRead += chunk.length
+    if (this.onDiscard !== undefined) {
+      this.discard(chunk.length)
+      return
+    }
+    const sink = this.sink
+    if (sink !== undefined && !sink.busy && this.chunks.length === 0) {
+      sink.take(chunk)
+      if (this.sink !== sink) return
+      if (sink.busy) this.hold()
+      else if (this.sweep === "swept") this.feed(sink)
+      return
+    }
+    this.chunks.push(chunk)
+    this.chunksBytes += chunk.length
+    this.wake()
+    if (this.chunks.length > 0) this.hold()
+  }
+
+  onEnd(): void {
+    this.peerEnded = true
+    this.finish(done)
+  }
+
+  onBroken(code: string): void {
+    this.finish(this.failure(new Reset({ code })))
+  }
+
+  private finish(exit: Pulled): void {
+    if (this.ended !== undefined) return
+    this.ended = exit
+    this.wake()
+    const sink = this.sink
+    if (sink !== undefined && !sink.busy) this.feed(sink)
+  }
+
+  /** Nobody takes what arrives: hold the peer back, unless a sweep still gathers. */
+  private hold(): void {
+    if (this.sweep !== "sweeping") return this.stop()
+    if (this.chunksBytes < sweepBytesMax) return
+    this.sweep = "capped"
+    this.stop()
+  }
+
+  // The drain ---------------------------------------------------------------------------------------------------------
+
+  announce(): void {
+    if (this.sweep !== "none" || this.ended !== undefined || this.onDiscard !== undefined) return
+    this.sweep = "sweeping"
+    this.flow()
+    this.transport.catchUp(() => this.finishSweep())
+  }
+
+  private beginSweep(): void {
+    this.sweep = "sweeping"
+    this.transport.catchUp(() => this.finishSweep())
+  }
+
+  private finishSweep(): void {
+    if (this.sweep !== "sweeping") return
+    this.sweep = "swept"
+    if (this.onDiscard !== undefined || this.ended !== undefined) return
+    if (this.waiter !== undefined) {
+      if (this.waiterAtBoundary) {
+        this.stop()
+        this.wake()
+      }
+      return
+    }
+    const sink = this.sink
+    if (sink !== undefined && !sink.busy) this.feed(sink)
+    else this.stop()
+  }
+
+  // The close ---------------------------------------------------------------------------------------------------------
+
+  /** Our own close: who reads now, or later, is told so. */
+  close(): void {
+    this.ended = this.failure(new Closed())
+    this.wake()
+    const sink = this.sink
+    if (sink !== undefined && !sink.busy) this.feed(sink)
+  }
+
+  /** From now on everything is read and thrown away; each time, `onDiscard` hears how much. */
+  discardAll(onDiscard: (bytes: number) => void): void {
+    this.onDiscard = onDiscard
+    for (const chunk of this.chunks.splice(0)) this.discard(chunk.length)
+    if (!this.peerEnded) this.flow()
+  }
+
+  private discard(bytes: number): void {
+    this.bytesDiscarded += bytes
+    this.onDiscard!(bytes)
+  }
+
+  private error(reason: Busy | Closed | Reset): ConnectionError {
+    return new ConnectionError({ operation: "read", address: Address.describe(this.transport.remoteAddress), reason })
+  }
+
+  private failure(reason: Busy | Closed | Reset): Pulled {
+    return Exit.fail(this.error(reason))
+  }
+}

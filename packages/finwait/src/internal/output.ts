@@ -1,0 +1,160 @@
+/**
+ * The writing half of a connection: bytes on their way to the transport, those who wait for room, and the FIN behind
+ * them.
+ *
+ * Writes of several fibers never mix: each write's bytes leave together, in the order in which the writes began. A
+ * write that has begun is not taken back by an interruption; only its waiting is.
+ */
+import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
+import * as Exit from "effect/Exit"
+import * as Address from "../Address.ts"
+import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
+import type { Transport } from "../Transport.ts"
+
+export type Written = Effect.Effect<void, ConnectionError>
+
+/**
+ * A long write is given to the transport in slices, because a transport says when a whole write has left and nothing
+ * in between: the slice is how fine a stalled peer is told from a slow one. 256 KiB costs a handful of events per
+ * megabyte.
+ */
+const sliceBytes = 256 * 1024
+
+export class Output {
+  readonly transport: Transport
+  /** `ended`: no more writes, FIN follows. `flushed`: everything and the FIN were given to the system. */
+  state: "open" | "ended" | "flushed" | "broken" = "open"
+  /** A close does its own waiting: a farewell does not wait for room. */
+  waitForRoom = true
+  bytesTaken = 0
+  private queue: Array<Uint8Array> = []
+  private queueBytes = 0
+  private accepting = true
+  private waiters: Array<(effect: Written) => void> = []
+  private brokenCode = ""
+  private unsentAtEnd = -1
+
+  constructor(transport: Transport) {
+    this.transport = transport
+  }
+
+  /** Bytes that the program wrote and the system has not got. */
+  get bytesUnsent(): number {
+    if (this.state === "flushed") return 0
+    return this.unsentAtEnd >= 0 ? this.unsentAtEnd : this.queueBytes + this.transport.unsentBytes
+  }
+
+  write(bytes: Uint8Array): Written {
+    if (this.state !== "open") return this.failure("write")
+    if (bytes.length === 0) return Exit.void
+    this.bytesTaken += bytes.length
+    if (this.accepting && bytes.length <= sliceBytes) {
+      this.accepting = this.transport.write(bytes)
+    } else {
+      this.queue.push(bytes)
+      this.queueBytes += bytes.length
+      this.pump()
+    }
+    return this.accepting || !this.waitForRoom ? Exit.void : this.awaitRoom
+  }
+
+  private readonly awaitRoom: Written = Effect.callback((resume) => {
+    this.waiters.push(resume)
+    return Effect.sync(() => {
+      const index = this.waiters.indexOf(resume)
+      if (index >= 0) this.waiters.splice(index, 1)
+    })
+  })
+
+  private pump(): void {
+    while (this.accepting && this.queue.length > 0) {
+      const head = this.queue[0]!
+      const slice = head.length <= sliceBytes ? head : head.subarray(0, sliceBytes)
+      if (slice === head) this.queue.shift()
+      else this.queue[0] = head.subarray(sliceBytes)
+      this.queueBytes -= slice.length
+      this.accepting = this.transport.write(slice)
+    }
+  }
+
+  private settle(effect: Written): void {
+    const waiters = this.waiters
+    this.waiters = []
+    for (const resume of waiters) resume(effect)
+  }
+
+  /** No more writes: sends FIN behind everything that was written. */
+  end(): void {
+    if (this.state !== "open") return
+    this.state = "ended"
+    if (this.queue.length === 0) this.transport.closeWrite()
+  }
+
+  /** The half-close as the application asks for it. */
+  readonly closeWrite: Written = Effect.suspend(() => {
+    if (this.state === "broken") return this.failure("closeWrite")
+    this.end()
+    return Exit.void
+  })
+
+  // What the transport tells ------------------------------------------------------------------------------------------
+
+  onWritable(): void {
+    this.accepting = true
+    this.pump()
+    if (!this.accepting) return
+    if (this.state === "ended") this.transport.closeWrite()
+    this.settle(Exit.void)
+  }
+
+  onFlushed(): void {
+    if (this.state === "ended") this.state = "flushed"
+  }
+
+  onBroken(code: string): void {
+    if (this.state === "flushed" || this.state === "broken") return
+    this.freeze()
+    this.state = "broken"
+    this.brokenCode = code
+    this.settle(this.failure("write"))
+  }
+
+  /** The close gives up on what was not sent: keeps the count, lets go of the bytes. */
+  abandon(): void {
+    if (this.state === "flushed" || this.state === "broken") return
+    this.freeze()
+    this.state = "ended"
+    this.settle(this.failure("write"))
+  }
+
+  private freeze(): void {
+    this.unsentAtEnd = this.bytesUnsent
+    this.queue = []
+    this.queueBytes = 0
+  }
+
+  private failure(operation: "write" | "closeWrite"): Written {
+    const reason = this.state === "broken" ? new Reset({ code: this.brokenCode }) : new Closed()
+    const address = Address.describe(this.transport.remoteAddress)
+    return Exit.fail(new ConnectionError({ operation, address, reason }))
+  }
+}
+
+/** One write, not begun yet. A class of its own, so that `each` can tell it and do it without a fiber. */
+export interface Write extends Effect.Effect<void, ConnectionError> {
+  readonly output: Output
+  readonly bytes: Uint8Array
+}
+
+export const Write = function(this: { output: Output; bytes: Uint8Array }, output: Output, bytes: Uint8Array) {
+  this.output = output
+  this.bytes = bytes
+} as unknown as new(output: Output, bytes: Uint8Array) => Write
+
+Write.prototype = Effectable.Prototype<Write>({
+  label: "Connection.write",
+  evaluate() {
+    return this.output.write(this.bytes)
+  }
+})

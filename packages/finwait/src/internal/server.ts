@@ -1,0 +1,213 @@
+/**
+ * The connections that a server has open, from accept to closed, and the limits on them. What happens to them at the
+ * end is in `drain.ts`.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Address from "../Address.ts"
+import type { CloseOutcome } from "../CloseOutcome.ts"
+import type { Connection } from "../Connection.ts"
+import { ConnectionError } from "../ConnectionError.ts"
+import { CurrentMaxFrameBytes, FrameError } from "../Framing.ts"
+import type { Listener, Receiver } from "../Listener.ts"
+import * as Metrics from "../Metrics.ts"
+import type { Options } from "../Server.ts"
+import { CurrentShutdown } from "../Shutdown.ts"
+import type { ShutdownBudget } from "../ShutdownBudget.ts"
+import { acceptErrorClass } from "../Transport.ts"
+import type { ConnectionImpl } from "./connection.ts"
+import { ServerDrain } from "./drain.ts"
+import { sweepIdle } from "./idle.ts"
+import { traced } from "./observe.ts"
+
+/** A connection that is being served. It is over when it is closed and its handler has ended. */
+export interface Served {
+  readonly connection: ConnectionImpl
+  /** What the per-peer limit counts. */
+  readonly host: string | undefined
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  handlerEnded: boolean
+  outcome: CloseOutcome | undefined
+}
+
+/** How long between two warnings of the same kind: enough to notice, too little to flood. */
+const warningMillis = 5000
+
+/** How long accepting rests when the system has no room: as Go's net/http, which backs off to one second. */
+const backOff = Duration.seconds(1)
+
+export class ServerImpl implements Receiver {
+  readonly listener: Listener
+  readonly options: Options
+  readonly budget: ShutdownBudget
+  readonly context: Context.Context<never>
+  readonly drain: ServerDrain
+  readonly served = new Set<Served>()
+  private readonly perHost = new Map<string, number>()
+  private readonly handlerContext: Context.Context<never>
+  private warnedAt = -Infinity
+
+  constructor(listener: Listener, options: Options, budget: ShutdownBudget, context: Context.Context<never>) {
+    this.listener = listener
+    this.options = options
+    this.budget = budget
+    this.context = context
+    this.handlerContext = options.maxFrameBytes === undefined
+      ? context
+      : Context.add(context, CurrentMaxFrameBytes, options.maxFrameBytes)
+    this.drain = new ServerDrain(this)
+  }
+
+  get address(): Address.Address {
+    return this.listener.address
+  }
+
+  readonly connections: Effect.Effect<number> = Effect.sync(() => this.served.size)
+
+  start(): void {
+    this.listener.attach(this)
+    const { idleTimeout } = this.options
+    if (idleTimeout !== undefined) this.fork(sweepIdle(this, Duration.fromInputUnsafe(idleTimeout)))
+  }
+
+  now(): number {
+    return Number(Context.get(this.context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6
+  }
+
+  fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
+    return Effect.runForkWith(this.context)(effect)
+  }
+
+  // Accepting ---------------------------------------------------------------------------------------------------------
+
+  readonly onConnection = (accepted: Connection): void => {
+    const connection = accepted as ConnectionImpl
+    const { remoteAddress } = connection
+    const host = this.options.connectionsPerPeerMax === undefined || remoteAddress._tag === "Unix"
+      ? undefined
+      : remoteAddress.host
+    if (host !== undefined) {
+      const open = this.perHost.get(host) ?? 0
+      if (open >= this.options.connectionsPerPeerMax!) {
+        connection.cut("abort")
+        return this.onRefused()
+      }
+      this.perHost.set(host, open + 1)
+    }
+    Metrics.connectionsAccepted.updateUnsafe(1, this.context)
+    this.serve(connection, host)
+    this.admit()
+  }
+
+  /** Takes new connections as long as there is room for them. */
+  private admit(): void {
+    const { connectionsMax } = this.options
+    if (connectionsMax === undefined) return
+    if (this.served.size >= connectionsMax) this.listener.suspend()
+    else this.listener.resume()
+  }
+
+  readonly onRefused = (): void => {
+    Metrics.connectionsRefused.updateUnsafe(1, this.context)
+    this.warn("connections are refused: a limit is reached", { open: this.served.size })
+  }
+
+  readonly onError = (code: string): void => {
+    const where = `accept ${Address.describe(this.address)}: ${code}`
+    switch (acceptErrorClass(code)) {
+      case "retry":
+        return void this.fork(Effect.logDebug(`${where}; going on`))
+      case "backOff":
+        this.warn(`${where}; resting for ${Duration.format(backOff)}`, { open: this.served.size })
+        this.listener.suspend()
+        return void this.fork(Effect.andThen(Effect.sleep(backOff), Effect.sync(() => this.listener.resume())))
+      case "stop":
+      case "fatal":
+        this.fork(Effect.logFatal(`${where}; the server cannot go on and drains`))
+        Context.get(this.context, CurrentShutdown).request(where)
+        return void this.fork(this.drain.begin)
+    }
+  }
+
+  private warn(message: string, details: Record<string, unknown>): void {
+    const now = this.now()
+    if (now - this.warnedAt < warningMillis) return
+    this.warnedAt = now
+    this.fork(Effect.logWarning(message, details))
+  }
+
+  // Serving -----------------------------------------------------------------------------------------------------------
+
+  /** Those who waited for room that will not come: told at once, and counted like everybody. */
+  turnWaitingAway(): void {
+    for (const connection of this.listener.takeWaiting()) {
+      const served = this.enroll(connection as ConnectionImpl, undefined)
+      served.handlerEnded = true
+      served.connection.cut("shutdown")
+    }
+  }
+
+  private enroll(connection: ConnectionImpl, host: string | undefined): Served {
+    const served: Served = { connection, host, fiber: undefined, handlerEnded: false, outcome: undefined }
+    this.served.add(served)
+    this.drain.joined()
+    connection.onClosed = (outcome) => {
+      served.outcome = outcome
+      this.settle(served)
+    }
+    return served
+  }
+
+  private serve(connection: ConnectionImpl, host: string | undefined): void {
+    const served = this.enroll(connection, host)
+    if (this.drain.announced) connection.announce()
+    const handler = traced(
+      Effect.suspend(() => this.options.handler(connection)),
+      this.context,
+      "finwait.connection",
+      () => ({ "network.peer.address": connection.name, "network.local.address": Address.describe(this.address) })
+    )
+    served.fiber = Effect.runForkWith(this.handlerContext)(handler)
+    served.fiber.addObserver((exit) => {
+      served.handlerEnded = true
+      if (exit._tag === "Failure") this.handlerFailed(connection, exit)
+      connection.beginClose()
+      this.settle(served)
+    })
+  }
+
+  private settle(served: Served): void {
+    if (!served.handlerEnded || served.outcome === undefined) return
+    if (!this.served.delete(served)) return
+    if (served.host !== undefined) {
+      const left = this.perHost.get(served.host)! - 1
+      if (left === 0) this.perHost.delete(served.host)
+      else this.perHost.set(served.host, left)
+    }
+    // In this order: who takes the place is there before anybody asks whether the server is empty.
+    this.admit()
+    this.drain.left(served)
+  }
+
+  /** One handler's failure is one connection's: it is told, counted, and the connection closes like any other. */
+  private handlerFailed(connection: ConnectionImpl, exit: Exit.Failure<unknown, unknown>): void {
+    if (Cause.hasInterruptsOnly(exit.cause)) return
+    const where = `handler of ${connection.name}`
+    // What a peer can bring about at will must not fill the log.
+    if (causedByPeer(exit.cause)) return void this.fork(Effect.logDebug(`${where}: ended`, exit.cause))
+    Metrics.handlersFailed.updateUnsafe(1, this.context)
+    this.drain.handlerFailed()
+    this.fork(Effect.logError(`${where}: failed; the connection is closed`, exit.cause))
+  }
+}
+
+const causedByPeer = (cause: Cause.Cause<unknown>): boolean => {
+  const error = Cause.findErrorOption(cause)
+  return Option.isSome(error) && (error.value instanceof ConnectionError || error.value instanceof FrameError)
+}

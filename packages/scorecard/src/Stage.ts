@@ -1,0 +1,97 @@
+/**
+ * Where a scenario plays: one server process, its clients, one signal. The stage looks after everything that must
+ * happen however the script goes: the end of the process is awaited up to a cap, the clients look for their ends, and
+ * nothing is left running.
+ */
+import { Client, type ClientOptions } from "./clients/Client.ts"
+import { readTable } from "./clients/kernel.ts"
+import { Observer } from "./clients/Observer.ts"
+import type { ClientRecord } from "./clients/ClientRecord.ts"
+import type { Result, RunOptions, Scenario } from "./Scenario.ts"
+import { ServerProcess } from "./ServerProcess.ts"
+import { sleep } from "./Waiting.ts"
+
+export class Stage {
+  readonly server: ServerProcess
+  readonly clients: Array<Client> = []
+  /** Clients that live in another process. */
+  readonly elsewhere: Array<(signalledAt: number | undefined) => Promise<ReadonlyArray<ClientRecord>>> = []
+  readonly facts: Record<string, number> = {}
+  readonly notes: Array<string> = []
+  /** Set by scenarios whose time is not the time to exit. */
+  measuredSeconds: number | null | undefined
+
+  constructor(server: ServerProcess) {
+    this.server = server
+  }
+
+  async connect(options: ClientOptions): Promise<Client> {
+    const client = new Client(this.server.port, options)
+    this.clients.push(client)
+    return client.connected()
+  }
+
+  connectMany(count: number, options: ClientOptions): Promise<ReadonlyArray<Client>> {
+    return Promise.all(Array.from({ length: count }, () => this.connect(options)))
+  }
+
+  /** Waits until the server has accepted whoever is connected by now. */
+  async accepted(): Promise<void> {
+    const observer = new Observer(this.server.port)
+    await observer.count()
+    observer.leave()
+  }
+
+  stop(): void {
+    this.server.stop()
+  }
+
+  /** Waits until so long after the signal. */
+  async afterSignal(millis: number): Promise<void> {
+    await sleep(Math.max(0, (this.server.signalledAt ?? 0) + millis - performance.now()))
+  }
+}
+
+type Play = Pick<Scenario, "id" | "limits" | "capSeconds">
+
+/** Plays one script against one subject. */
+export const play = async (
+  scenario: Play,
+  subject: string,
+  options: RunOptions | undefined,
+  script: (stage: Stage) => Promise<void>
+): Promise<Result> => {
+  const server = await ServerProcess.start(subject, scenario.limits)
+  const stage = new Stage(server)
+  try {
+    await script(stage)
+    return await finish(stage, scenario.id, (options?.capSeconds ?? scenario.capSeconds) * 1000)
+  } catch (error) {
+    throw new Error(`${scenario.id} on ${subject} could not be played\n${server.stderr}`, { cause: error })
+  } finally {
+    server.kill()
+    for (const client of stage.clients) client.leave()
+  }
+}
+
+const finish = async (stage: Stage, id: string, capMillis: number): Promise<Result> => {
+  const { clients, server } = stage
+  const ending = await server.ending(capMillis, () => {
+    const table = readTable()
+    for (const client of clients) client.noteWhetherOpen(table)
+  })
+  const table = readTable()
+  await Promise.all(clients.map((client) => client.settle(table)))
+  const others = await Promise.all(stage.elsewhere.map((records) => records(server.signalledAt)))
+  return {
+    scenario: id,
+    subject: server.subject,
+    clients: [...clients.map((client) => client.record(server.signalledAt)), ...others.flat()],
+    ...ending,
+    measuredSeconds: stage.measuredSeconds === undefined ? ending.secondsToExit : stage.measuredSeconds,
+    facts: stage.facts,
+    notes: stage.notes,
+    drained: server.drained,
+    stderr: server.stderr
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * What a client should hear, and how much of it was heard. Text must match to the byte, bodies to the length. Nothing is
+ * kept but counts, so that 64 MB cost nothing.
+ */
+import type { Exchange } from "../Protocol.ts"
+
+type Part = { readonly text: string; at: number } | { bytes: number }
+
+export class Transcript {
+  expectedBytes = 0
+  receivedBytes = 0
+  /** Something else was heard than what was to be heard, or more. */
+  wrong = false
+  private readonly parts: Array<Part> = []
+
+  expect(exchange: Exchange): void {
+    this.expectedBytes += exchange.text.length + exchange.bodyBytes
+    if (exchange.text.length > 0) this.parts.push({ text: exchange.text, at: 0 })
+    if (exchange.bodyBytes > 0) this.parts.push({ bytes: exchange.bodyBytes })
+  }
+
+  hear(chunk: Buffer): void {
+    this.receivedBytes += chunk.length
+    let from = 0
+    while (from < chunk.length) {
+      const part = this.parts[0]
+      if (part === undefined) {
+        this.wrong = true
+        return
+      }
+      from += "text" in part ? this.hearText(part, chunk, from) : this.hearBody(part, chunk.length - from)
+    }
+  }
+
+  /** Every byte that was to be heard, and no other. */
+  get whole(): boolean {
+    return !this.wrong && this.parts.length === 0
+  }
+
+  private hearText(part: { readonly text: string; at: number }, chunk: Buffer, from: number): number {
+    const length = Math.min(part.text.length - part.at, chunk.length - from)
+    const heard = chunk.toString("latin1", from, from + length)
+    if (heard !== part.text.slice(part.at, part.at + length)) this.wrong = true
+    part.at += length
+    if (part.at === part.text.length) this.parts.shift()
+    return length
+  }
+
+  private hearBody(part: { bytes: number }, available: number): number {
+    const length = Math.min(part.bytes, available)
+    part.bytes -= length
+    if (part.bytes === 0) this.parts.shift()
+    return length
+  }
+}

@@ -1,0 +1,72 @@
+/** The sentences that scenarios judge with: each gives the problems it found, none when there are none. */
+import type { ClientRecord } from "./clients/ClientRecord.ts"
+import type { Result, Scenario } from "./Scenario.ts"
+
+type Problems = ReadonlyArray<string>
+
+export const judgeWith =
+  (...rules: ReadonlyArray<(result: Result) => Problems>): Scenario["judge"] =>
+  (result) => {
+    const problems = rules.flatMap((rule) => rule(result))
+    return { ok: problems.length === 0, problems }
+  }
+
+/** The clients of one group, or all of them: there are so many, with a whole answer, and this end. */
+export const clients =
+  (expected: {
+    readonly group?: string
+    readonly count?: number
+    readonly whole?: boolean
+    readonly ending?: ClientRecord["ending"]
+    /** What must be among what it saw, where the last word may vary. */
+    readonly saw?: ClientRecord["seen"][number]
+  }) =>
+  (result: Result): Problems => {
+    const { count, ending, group, saw, whole } = expected
+    const all = result.clients.filter((client) => group === undefined || client.group === group)
+    const name = group ?? "clients"
+    const share = (found: ReadonlyArray<ClientRecord>, what: string) =>
+      found.length === 0 ? [] : [`${found.length} of ${all.length} ${name}: ${what}`]
+    const cut = whole === true ? all.filter((client) => !client.whole) : []
+    const notSeen = saw === undefined ? [] : all.filter((client) => !client.seen.includes(saw))
+    const otherwise = ending === undefined ? [] : all.filter((client) => client.ending !== ending)
+    return [
+      ...(count === undefined || count === all.length ? [] : [`${all.length} ${name}, not ${count}`]),
+      ...share(cut, `answer not whole (${bytesOf(cut)})`),
+      ...share(notSeen, `saw no ${saw}`),
+      ...share(otherwise, `ended by ${endingsOf(otherwise)}, not ${ending}`)
+    ]
+  }
+
+/** The process ends by itself, in time, with such an exit code. */
+export const process =
+  (expected: { readonly within: number; readonly code: 0 | "not 0" | "any" }) =>
+  (result: Result): Problems => {
+    const { code, within } = expected
+    const { exitCode, secondsToExit, signal } = result
+    if (result.killed) return [`still running ${secondsToExit?.toFixed(1)} s after the signal, killed`]
+    const late = secondsToExit !== null && secondsToExit > within
+    const wrongCode = code === "not 0" ? exitCode === 0 : code !== "any" && exitCode !== code
+    return [
+      ...(signal === null ? [] : [`died of ${signal}`]),
+      ...(late ? [`ended after ${secondsToExit.toFixed(1)} s, not within ${within} s`] : []),
+      ...(wrongCode && signal === null ? [`exit code ${exitCode}, not ${code === "not 0" ? "another than 0" : code}`] : [])
+    ]
+  }
+
+/** What a scenario counted. */
+export const fact =
+  (name: string, good: (value: number) => boolean, what: string) =>
+  (result: Result): Problems => {
+    const value = result.facts[name]
+    // What cannot be counted on this platform is not held against anybody.
+    return value === undefined || good(value) ? [] : [`${what}: ${value}`]
+  }
+
+const bytesOf = (cut: ReadonlyArray<ClientRecord>) => {
+  const sum = (of: (client: ClientRecord) => number) => cut.reduce((total, client) => total + of(client), 0)
+  return `${sum((client) => client.receivedBytes)} of ${sum((client) => client.expectedBytes)} bytes`
+}
+
+const endingsOf = (records: ReadonlyArray<ClientRecord>) =>
+  [...new Set(records.map((client) => client.trouble ?? (client.seen.length > 1 ? client.seen.join(" then ") : client.ending)))].join(", ")

@@ -1,0 +1,43 @@
+import { Observer } from "../clients/Observer.ts"
+import * as Protocol from "../Protocol.ts"
+import type { Scenario } from "../Scenario.ts"
+import { play } from "../Stage.ts"
+import * as judging from "../judging.ts"
+
+const patienceMillis = 4000
+
+export const S11: Scenario = {
+  id: "S11",
+  title: "scope closes, the peer does not read",
+  good: "no signal: the socket is gone at the close deadline and nothing leaks",
+  bound: "1.0 s",
+  limits: { CLOSE_DEADLINE_MS: 1000 },
+  capSeconds: 6,
+  runs: "beside others",
+  run: (subject, options) =>
+    play(S11, subject, options, async (stage) => {
+      const observer = new Observer(stage.server.port)
+      await observer.count()
+      const before = stage.server.sockets()
+      const dropped = await stage.connect({ group: "dropped", reads: "later" })
+      const from = performance.now()
+      dropped.ask(Protocol.drop(8 * 1024 * 1024))
+      // First it is there, or else its absence would mean nothing.
+      await observer.counts(2, 1000)
+      const gone = await observer.counts(1, patienceMillis)
+      stage.measuredSeconds = gone ? (performance.now() - from) / 1000 : null
+      stage.facts["openAfterDeadline"] = await observer.count()
+      const after = stage.server.sockets()
+      if (before !== undefined && after !== undefined) stage.facts["socketsLeaked"] = after - before
+      observer.leave()
+      if (gone) dropped.read()
+      stage.stop()
+    }),
+  judge: judging.judgeWith(
+    judging.fact("openAfterDeadline", (open) => open === 1, "connections open after the close deadline, the asking one among them"),
+    judging.fact("socketsLeaked", (leaked) => leaked === 0, "socket descriptors left behind"),
+    judging.clients({ count: 1, ending: "RST" }),
+    // Whether a connection that was reset long before the signal makes the drain a forced one is the server's choice.
+    judging.process({ within: 4, code: "any" })
+  )
+}

@@ -1,0 +1,24 @@
+import type { Scenario } from "../Scenario.ts"
+import { play } from "../Stage.ts"
+import * as judging from "../judging.ts"
+
+export const S2c: Scenario = {
+  id: "S2c",
+  title: "half a request, then silence",
+  good: "bounded by the drain deadline and the close after it, then RST",
+  bound: "1.5 s",
+  limits: { DRAIN_MS: 1000, CLOSE_MS: 500 },
+  capSeconds: 8,
+  runs: "beside others",
+  run: (subject, options) =>
+    play(S2c, subject, options, async (stage) => {
+      const client = await stage.connect({ group: "half sent", answersFin: false })
+      client.send("WORK 10")
+      await stage.accepted()
+      stage.stop()
+    }),
+  judge: judging.judgeWith(
+    judging.clients({ count: 1, ending: "RST" }),
+    judging.process({ within: 5, code: "not 0" })
+  )
+}

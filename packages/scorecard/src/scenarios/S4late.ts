@@ -1,0 +1,24 @@
+import type { Scenario } from "../Scenario.ts"
+import { play } from "../Stage.ts"
+import * as judging from "../judging.ts"
+import { rejectedInWaves } from "./uploads.ts"
+
+export const S4late: Scenario = {
+  id: "S4late",
+  title: "the same, read 0.7 to 1.5 s later",
+  good: "the same",
+  bound: "none lost",
+  limits: {},
+  capSeconds: 8,
+  runs: "beside others",
+  run: (subject, options) =>
+    play(S4late, subject, options, async (stage) => {
+      await rejectedInWaves(stage, 1, 100, [700, 1500])
+      stage.measuredSeconds = null
+      stage.stop()
+    }),
+  judge: judging.judgeWith(
+    judging.clients({ count: 100, whole: true, ending: "FIN" }),
+    judging.process({ within: 5, code: 0 })
+  )
+}
