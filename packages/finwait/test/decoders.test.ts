@@ -284,6 +284,7 @@ describe("lengthPrefixed", () => {
     const make = () => lengthPrefixed({ headerBytes: 2, endian: "big", maxFrameBytes: 3 })
     assert.deepStrictEqual(decode(make(), [Uint8Array.of(0, 3, 7, 8, 9)]), [Uint8Array.of(7, 8, 9)])
     isTooLong(decode(make(), [Uint8Array.of(0, 4)])[0], 4)
+    isTooLong(decode(make(), [Uint8Array.of(0, 4, 6, 7, 8, 9)])[0], 4)
     const decoder = make()
     decoder.push(Uint8Array.of(0, 0, 1))
     assert.deepStrictEqual(drain(decoder), [new Uint8Array(0)])

@@ -50,7 +50,9 @@ export const process =
     return [
       ...(signal === null ? [] : [`died of ${signal}`]),
       ...(late ? [`ended after ${secondsToExit.toFixed(1)} s, not within ${within} s`] : []),
-      ...(wrongCode && signal === null ? [`exit code ${exitCode}, not ${code === "not 0" ? "another than 0" : code}`] : [])
+      ...(wrongCode && signal === null
+        ? [`exit code ${exitCode}, not ${code === "not 0" ? "another than 0" : code}`]
+        : [])
     ]
   }
 
@@ -69,4 +71,8 @@ const bytesOf = (cut: ReadonlyArray<ClientRecord>) => {
 }
 
 const endingsOf = (records: ReadonlyArray<ClientRecord>) =>
-  [...new Set(records.map((client) => client.trouble ?? (client.seen.length > 1 ? client.seen.join(" then ") : client.ending)))].join(", ")
+  [
+    ...new Set(
+      records.map((client) => client.trouble ?? (client.seen.length > 1 ? client.seen.join(" then ") : client.ending))
+    )
+  ].join(", ")

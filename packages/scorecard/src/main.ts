@@ -27,6 +27,8 @@ if (process.argv.includes("--json")) {
 } else {
   const good = outcomes.filter(({ verdict }) => verdict.ok).length
   const seconds = ((performance.now() - from) / 1000).toFixed(0)
-  process.stdout.write(`${table(outcomes)}\n\n${subject}: ${good} of ${outcomes.length} rows good, played in ${seconds} s\n`)
+  process.stdout.write(
+    `${table(outcomes)}\n\n${subject}: ${good} of ${outcomes.length} rows good, played in ${seconds} s\n`
+  )
 }
 process.exitCode = outcomes.every(({ verdict }) => verdict.ok) ? 0 : 1

@@ -6,7 +6,8 @@ const headings = ["id", "scenario", "bound", "measured", "clients: whole / FIN /
 export const table = (outcomes: ReadonlyArray<Outcome>): string => {
   const rows = [headings, ...outcomes.map(row)]
   const widths = headings.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)))
-  const line = (cells: ReadonlyArray<string>) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")
+  const line = (cells: ReadonlyArray<string>) =>
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")
   const [head = [], ...body] = rows
   return [
     line(head).trimEnd(),

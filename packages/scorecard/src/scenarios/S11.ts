@@ -34,7 +34,11 @@ export const S11: Scenario = {
       stage.stop()
     }),
   judge: judging.judgeWith(
-    judging.fact("openAfterDeadline", (open) => open === 1, "connections open after the close deadline, the asking one among them"),
+    judging.fact(
+      "openAfterDeadline",
+      (open) => open === 1,
+      "connections open after the close deadline, the asking one among them"
+    ),
     judging.fact("socketsLeaked", (leaked) => leaked === 0, "socket descriptors left behind"),
     judging.clients({ count: 1, ending: "RST" }),
     // Whether a connection that was reset long before the signal makes the drain a forced one is the server's choice.

@@ -17,8 +17,5 @@ export const S2c: Scenario = {
       await stage.accepted()
       stage.stop()
     }),
-  judge: judging.judgeWith(
-    judging.clients({ count: 1, ending: "RST" }),
-    judging.process({ within: 5, code: "not 0" })
-  )
+  judge: judging.judgeWith(judging.clients({ count: 1, ending: "RST" }), judging.process({ within: 5, code: "not 0" }))
 }

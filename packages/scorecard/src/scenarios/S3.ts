@@ -19,8 +19,5 @@ export const S3: Scenario = {
       await client.firstBytes()
       stage.stop()
     }),
-  judge: judging.judgeWith(
-    judging.clients({ count: 1, ending: "RST" }),
-    judging.process({ within: 5, code: "not 0" })
-  )
+  judge: judging.judgeWith(judging.clients({ count: 1, ending: "RST" }), judging.process({ within: 5, code: "not 0" }))
 }

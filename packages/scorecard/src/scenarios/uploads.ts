@@ -19,7 +19,12 @@ export const rejected = async (stage: Stage, readAfter: readonly [number, number
 }
 
 /** So many of them, some at a time. */
-export const rejectedInWaves = async (stage: Stage, waves: number, each: number, readAfter: readonly [number, number]) => {
+export const rejectedInWaves = async (
+  stage: Stage,
+  waves: number,
+  each: number,
+  readAfter: readonly [number, number]
+) => {
   const from = performance.now()
   for (let wave = 0; wave < waves; wave++) {
     await Promise.all(Array.from({ length: each }, () => rejected(stage, readAfter)))

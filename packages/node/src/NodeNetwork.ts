@@ -1,0 +1,205 @@
+/**
+ * The operating system's network through Node: TCP and Unix sockets.
+ *
+ * ```ts no-run
+ * import * as Effect from "effect/Effect"
+ * import * as NodeNetwork from "@finwait/node/NodeNetwork"
+ * import * as Network from "finwait/Network"
+ *
+ * const program = Effect.scoped(Network.connect("tcp://localhost:7000")).pipe(Effect.provide(NodeNetwork.layer))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Address from "finwait/Address"
+import * as Network from "finwait/Network"
+import { NetworkError, type Reason, reasonFromCode, TimedOut } from "finwait/NetworkError"
+import type * as Transport from "finwait/Transport"
+import * as Net from "node:net"
+import { NodeAcceptor } from "./internal/acceptor.ts"
+import { boundAddress, localOf } from "./internal/addresses.ts"
+import { connectionsMax } from "./internal/fileLimit.ts"
+import { NodeTransport } from "./internal/transport.ts"
+import * as UnixFile from "./internal/unixFile.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * Sends small writes at once instead of gathering them while something is unacknowledged (Nagle's algorithm). Default
+   * `true`: with it off, an answer of several small writes waits 40 ms for the peer's delayed acknowledgement.
+   */
+  readonly noDelay?: boolean | undefined
+  /**
+   * Lets the system probe a silent peer, so that one that is gone without a word is noticed. Default: off, as the
+   * system has it. `interval` and `count` need Node 24 or later.
+   */
+  readonly keepAlive?: {
+    /** Silence before the first probe. */
+    readonly initialDelay: Duration.Input
+    /** Between probes. Default: the system's, 75 seconds on Linux. */
+    readonly interval?: Duration.Input | undefined
+    /** Unanswered probes until the connection is broken. Default: the system's, 9 on Linux. */
+    readonly count?: number | undefined
+  } | undefined
+  /** How long dialling may take, name resolution and all addresses included. Default 10 seconds. */
+  readonly connectTimeout?: Duration.Input | undefined
+  /**
+   * With several addresses for a name, how long to try one before another is tried beside it (RFC 8305, Happy
+   * Eyeballs). Default 250 milliseconds, the RFC's own and Node's.
+   */
+  readonly attemptDelay?: Duration.Input | undefined
+}
+
+interface Settings {
+  readonly noDelay: boolean
+  readonly connectTimeout: Duration.Duration
+  readonly attemptDelayMillis: number
+  readonly onSocket: (socket: Net.Socket) => void
+}
+
+const settings = (options: Options): Settings => {
+  const { keepAlive } = options
+  const millis = (input: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(input))
+  return {
+    noDelay: options.noDelay ?? true,
+    connectTimeout: Duration.fromInputUnsafe(options.connectTimeout ?? "10 seconds"),
+    attemptDelayMillis: millis(options.attemptDelay ?? 250),
+    onSocket: keepAlive === undefined ? () => {} : (socket) => {
+      const initialDelay = millis(keepAlive.initialDelay)
+      // Node 22 takes these two as arguments and knows no others.
+      if (keepAlive.interval === undefined && keepAlive.count === undefined) {
+        socket.setKeepAlive(true, initialDelay)
+        return
+      }
+      const probes = { interval: keepAlive.interval && millis(keepAlive.interval), count: keepAlive.count }
+      const setKeepAlive = socket.setKeepAlive.bind(socket) as (settings: unknown) => void
+      setKeepAlive({ enable: true, initialDelay, ...probes })
+    }
+  }
+}
+
+const failure = (operation: "connect" | "listen", address: Address.Address) => (reason: Reason) =>
+  new NetworkError({ operation, address: Address.describe(address), reason })
+
+/** Node wraps the errors of several attempts in one that has their code but none of their text. */
+const reasonOf = (error: NodeJS.ErrnoException): Reason => reasonFromCode(error.code ?? "UNKNOWN", error.message)
+
+const connect = (settings: Settings) => (address: Address.Address): Effect.Effect<Transport.Transport, NetworkError> =>
+  Effect.callback<Transport.Transport, Reason>((resume) => {
+    const target = address._tag === "Unix" ? { path: address.path } : {
+      host: address.host,
+      port: address.port,
+      noDelay: settings.noDelay,
+      autoSelectFamily: true,
+      // Node refuses less than 10 ms.
+      autoSelectFamilyAttemptTimeout: Math.max(10, settings.attemptDelayMillis)
+    }
+    const socket = Net.connect({ ...target, allowHalfOpen: true })
+    const onError = (error: NodeJS.ErrnoException) => {
+      // A Unix socket file that nobody made yet is a server that is not there yet, like a port nobody listens on.
+      const code = address._tag === "Unix" && error.code === "ENOENT" ? "ECONNREFUSED" : error.code
+      resume(Exit.fail(reasonFromCode(code ?? "UNKNOWN", error.message)))
+    }
+    socket.once("error", onError)
+    socket.once("connect", () => {
+      socket.off("error", onError)
+      settings.onSocket(socket)
+      resume(Exit.succeed(new NodeTransport(socket, localOf(socket, address), address)))
+    })
+    return Effect.sync(() => {
+      socket.destroy()
+    })
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: settings.connectTimeout,
+      orElse: () =>
+        Effect.fail<Reason>(new TimedOut({ connectTimeoutMillis: Duration.toMillis(settings.connectTimeout) }))
+    }),
+    Effect.mapError(failure("connect", address))
+  )
+
+const bind = (server: Net.Server, where: Net.ListenOptions): Effect.Effect<void, Reason> =>
+  Effect.callback((resume) => {
+    const onError = (error: NodeJS.ErrnoException) => resume(Exit.fail(reasonOf(error)))
+    server.once("error", onError)
+    server.listen(where, () => {
+      server.off("error", onError)
+      resume(Exit.void)
+    })
+    return Effect.sync(() => {
+      server.close()
+    })
+  })
+
+const listen = (settings: Settings) =>
+  Effect.fnUntraced(function*(address: Address.Address, options: Transport.ListenOptions) {
+    const backlog = options.backlog ?? 511
+    const server = Net.createServer({
+      allowHalfOpen: true,
+      noDelay: address._tag === "Tcp" && settings.noDelay,
+      // Nothing is read before there is somebody to read it.
+      pauseOnConnect: true
+    })
+    server.maxConnections = connectionsMax()
+    server.on("connection", settings.onSocket)
+    const start = address._tag === "Tcp"
+      ? Effect.as(bind(server, { host: address.host, port: address.port, backlog }), () => {})
+      : bindUnix(server, address.path, backlog, options.mode)
+    const acquire = Effect.map(
+      start,
+      (onStopped) => new NodeAcceptor(server, boundAddress(server, address), onStopped)
+    )
+    return yield* Effect.acquireRelease(
+      Effect.mapError(acquire, failure("listen", address)),
+      (acceptor) => Effect.callback<void>((resume) => acceptor.stop(() => resume(Exit.void)))
+    )
+  })
+
+const bindUnix = Effect.fnUntraced(function*(
+  server: Net.Server,
+  path: string,
+  backlog: number,
+  mode: number | undefined
+) {
+  yield* UnixFile.checkPath(path)
+  yield* UnixFile.claim(path)
+  const temporary = UnixFile.temporaryPath(path)
+  yield* bind(server, { path: temporary, backlog })
+  const inode = yield* Effect.tapError(UnixFile.publish(temporary, path, mode), () => Effect.sync(() => server.close()))
+  return UnixFile.unlinkAtExit(path, inode)
+})
+
+/**
+ * TCP and Unix sockets as a provider, for who builds another network upon them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const provider = (options: Options = {}): Transport.Provider => {
+  const chosen = settings(options)
+  return { connect: connect(chosen), listen: listen(chosen) }
+}
+
+/**
+ * Provides the `Network` with the options given.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWith = (options: Options): Layer.Layer<Network.Network> =>
+  Layer.sync(Network.Network, () => Network.make(provider(options)))
+
+/**
+ * Provides the `Network` with the defaults.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Network.Network> = layerWith({})

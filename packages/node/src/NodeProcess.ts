@@ -1,0 +1,226 @@
+/**
+ * A process that stops as it should: told by a signal, in its time, with an exit code that tells.
+ *
+ * ```ts no-run
+ * import * as Layer from "effect/Layer"
+ * import * as NodeNetwork from "@finwait/node/NodeNetwork"
+ * import * as NodeProcess from "@finwait/node/NodeProcess"
+ * import * as Server from "finwait/Server"
+ *
+ * const echo = Server.layer({
+ *   listen: "tcp://0.0.0.0:7000",
+ *   handler: (connection) => connection.each((chunk) => connection.write(chunk))
+ * })
+ *
+ * NodeProcess.runMain(Layer.launch(echo.pipe(Layer.provide(NodeNetwork.layer))))
+ * ```
+ *
+ * The first SIGTERM, SIGINT or SIGHUP interrupts the program, and so its servers drain and its scopes close. A second
+ * cuts every deadline to zero: what is open is reset. A third exits at once. The same signal again within half a second
+ * is a wrapper's echo of the first (npm, `node --watch` and terminals send one to a whole group) and is not counted.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import * as Shutdown from "finwait/Shutdown"
+import * as ShutdownBudget from "finwait/ShutdownBudget"
+import { constants } from "node:os"
+import { flushed } from "./internal/stdio.ts"
+import { watch } from "./internal/watchdog.ts"
+
+/**
+ * How a process came to its end, for the choice of its exit code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ending {
+  /** What the program itself ended with. */
+  readonly exit: Exit.Exit<unknown, unknown>
+  /** The first signal, if one came. */
+  readonly signal: NodeJS.Signals | undefined
+  /** How many signals came, echoes not counted. */
+  readonly signals: number
+  /** Something was not given the time it needed: a handler was interrupted, a connection reset. */
+  readonly forced: boolean
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * The time to stop in, and how it is divided: set `grace` to what your supervisor gives
+   * (`terminationGracePeriodSeconds`, `TimeoutStopSec`). Servers without a `drain` of their own follow it. Default: 30
+   * seconds, Kubernetes' own.
+   */
+  readonly shutdown?: ShutdownBudget.Input | undefined
+  /** Which signals ask for the end. Default SIGTERM, SIGINT and SIGHUP. */
+  readonly signals?: ReadonlyArray<NodeJS.Signals> | undefined
+  /** Within this time the same signal again is an echo. Default 500 milliseconds; zero counts every one. */
+  readonly echoWindow?: Duration.Input | undefined
+  /** The exit code. Default: {@link exitCode}. */
+  readonly exitCode?: ((ending: Ending) => number) | undefined
+  /**
+   * Kills the process when its event loop is blocked past the end of the budget, where no finalizer and no timer can
+   * run. It is a thread of its own, started by the first signal. Default `true`.
+   */
+  readonly watchdog?: boolean | undefined
+  /**
+   * What an uncaught exception or an unhandled rejection does: `drain` (default) reports it and stops the process as a
+   * signal does, with a failing exit code; `crash` leaves it to Node, which ends the process on the spot.
+   */
+  readonly uncaught?: "drain" | "crash" | undefined
+  /** Does not print the failure of the program. Default `false`. */
+  readonly disableErrorReporting?: boolean | undefined
+}
+
+/**
+ * The exit code that tells how it went: 0 when the program succeeded, or was stopped by a signal and nothing was forced;
+ * 1 when something was; the error's own code (`Runtime.errorExitCode`), or 1, when the program failed; 130 when it
+ * interrupted itself.
+ *
+ * @category exit codes
+ * @since 0.1.0
+ */
+export const exitCode = (ending: Ending): number => {
+  if (Exit.isFailure(ending.exit) && !Cause.hasInterruptsOnly(ending.exit.cause)) {
+    return Runtime.getErrorExitCode(Cause.squash(ending.exit.cause))
+  }
+  if (ending.forced) return 1
+  return Exit.isFailure(ending.exit) && ending.signals === 0 ? 130 : 0
+}
+
+/**
+ * Runs a program as the process's own.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const runMain = <A, E>(program: Effect.Effect<A, E>, options: Options = {}): void => {
+  const budget = Effect.runSyncExit(ShutdownBudget.make(options.shutdown))
+  if (Exit.isFailure(budget)) {
+    process.stderr.write(`${(Cause.squash(budget.cause) as Error).message}\n`)
+    process.exitCode = 1
+    return
+  }
+  new Main(budget.value, options).run(program)
+}
+
+class Main {
+  private readonly budget: ShutdownBudget.ShutdownBudget
+  private readonly options: Options
+  private readonly shutdown: Shutdown.Shutdown
+  private readonly signals: ReadonlyArray<NodeJS.Signals>
+  private readonly echoMillis: number
+  private fiber: Fiber.Fiber<unknown, unknown> | undefined
+  private first: NodeJS.Signals | undefined
+  private count = 0
+  private last: { readonly signal: NodeJS.Signals; readonly at: number } | undefined
+  private failed = false
+  private stopping = false
+  private keepAlive: NodeJS.Timeout | undefined
+
+  constructor(budget: ShutdownBudget.ShutdownBudget, options: Options) {
+    this.budget = budget
+    this.options = options
+    this.shutdown = Shutdown.make(budget)
+    this.signals = options.signals ?? ["SIGTERM", "SIGINT", "SIGHUP"]
+    this.echoMillis = Duration.toMillis(Duration.fromInputUnsafe(options.echoWindow ?? 500))
+  }
+
+  run<A, E>(program: Effect.Effect<A, E>): void {
+    for (const signal of this.signals) process.on(signal, this.onSignal)
+    if (this.options.uncaught !== "crash") {
+      process.on("uncaughtException", this.onUncaught)
+      process.on("unhandledRejection", this.onUncaught)
+    }
+    this.shutdown.onRequest(() => {
+      this.failed = true
+      this.stop()
+    })
+    // A program that waits for something that Node does not count, as a fiber does, is not over.
+    this.keepAlive = setInterval(() => {}, 2 ** 31 - 1)
+    const main = Effect.provideService(program, Shutdown.CurrentShutdown, this.shutdown)
+    this.fiber = Effect.runFork(this.options.disableErrorReporting ? main : Effect.tapCause(main, report))
+    // A signal may have come from within the program, before there was a fiber to interrupt.
+    if (this.stopping) this.fiber.interruptUnsafe()
+    this.fiber.addObserver((exit) => this.end(exit))
+  }
+
+  private readonly onSignal = (signal: NodeJS.Signals): void => {
+    const at = performance.now()
+    if (this.last?.signal === signal && at - this.last.at < this.echoMillis) return
+    this.last = { signal, at }
+    this.count++
+    if (this.count === 1) {
+      this.first = signal
+      const most = Duration.format(ShutdownBudget.hardDeadline(this.budget))
+      this.hint(`${signal}: stopping, within ${most}; once more resets what is open, a third time exits at once`)
+      this.stop()
+    } else if (this.count === 2) {
+      say(`${signal} again: every deadline is cut, what is open is reset`)
+      this.shutdown.cut()
+    } else {
+      say(`${signal} a third time: exiting at once`)
+      process.exit(128 + constants.signals[signal])
+    }
+  }
+
+  private readonly onUncaught = (error: unknown): void => {
+    this.failed = true
+    say(`uncaught ${error instanceof Error ? error.stack : String(error)}`)
+    this.stop()
+  }
+
+  /** What a person at a terminal may want to know is noise in a log. */
+  private hint(text: string): void {
+    if (process.stderr.isTTY) say(text)
+  }
+
+  private stop(): void {
+    if (this.stopping) return
+    this.stopping = true
+    const margin = Duration.toMillis(this.budget.margin)
+    const latest = Duration.toMillis(this.budget.grace) - margin / 2
+    // Somebody else's finalizer may have no bound: the process does.
+    setTimeout(() => {
+      say(`not everything has ended within ${Math.round(latest)} ms: exiting`)
+      process.exit(this.codeOf({ exit: Exit.interrupt(), signal: this.first, signals: this.count, forced: true }))
+    }, latest).unref()
+    if (this.options.watchdog !== false) watch(latest + Math.min(margin / 4, 500))
+    this.fiber?.interruptUnsafe()
+  }
+
+  private end(exit: Exit.Exit<unknown, unknown>): void {
+    clearInterval(this.keepAlive)
+    const forced = this.failed || this.shutdown.isCut || this.shutdown.forced > 0 ||
+      this.shutdown.reports.some((report) => !report.clean)
+    const code = this.codeOf({ exit, signal: this.first, signals: this.count, forced })
+    if (!this.stopping && code === 0) {
+      // The program is over of itself: what else keeps Node running may go on, with Node's own signals.
+      for (const signal of this.signals) process.off(signal, this.onSignal)
+      process.off("uncaughtException", this.onUncaught)
+      process.off("unhandledRejection", this.onUncaught)
+      return
+    }
+    flushed(() => process.exit(code))
+  }
+
+  private codeOf(ending: Ending): number {
+    return (this.options.exitCode ?? exitCode)(ending)
+  }
+}
+
+const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause)) ? Effect.void : Effect.logError(cause)
+
+const say = (text: string): void => {
+  process.stderr.write(`${text}\n`)
+}

@@ -1,0 +1,7 @@
+/**
+ * Finwait on Node: the operating system's sockets, and a process that stops as it should.
+ *
+ * @since 0.1.0
+ */
+export * as NodeNetwork from "./NodeNetwork.ts"
+export * as NodeProcess from "./NodeProcess.ts"

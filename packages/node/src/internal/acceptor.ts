@@ -1,0 +1,77 @@
+/**
+ * A `net.Server` as an acceptor.
+ */
+import * as Address from "finwait/Address"
+import type { Acceptor, AcceptReceiver } from "finwait/Transport"
+import type * as Net from "node:net"
+import { remoteOf } from "./addresses.ts"
+import { NodeTransport } from "./transport.ts"
+import { onNextTurns } from "./turns.ts"
+
+/**
+ * How many turns in a row without a new connection mean that the backlog is empty. libuv accepts from a listener in
+ * every turn in which one waits; one quiet turn may still be the one before the poll.
+ */
+const quietTurns = 2
+
+/** A listener that is connected to faster than it accepts must stop all the same: 64 times the default backlog. */
+const handoverTurnsMax = 32_768
+
+export class NodeAcceptor implements Acceptor {
+  readonly address: Address.Address
+  private readonly server: Net.Server
+  private readonly onStopped: () => void
+  private receiver: AcceptReceiver | undefined
+  private waiting: Array<NodeTransport> = []
+  private accepted = 0
+  private stopping: Array<() => void> | undefined
+  private stopped = false
+
+  constructor(server: Net.Server, address: Address.Address, onStopped: () => void) {
+    this.server = server
+    this.address = address
+    this.onStopped = onStopped
+    server.on("connection", (socket) => {
+      this.accepted++
+      const transport = new NodeTransport(socket, this.address, remoteOf(socket, this.address))
+      if (this.receiver === undefined) this.waiting.push(transport)
+      else this.receiver.onAccept(transport)
+    })
+    server.on("error", (error: NodeJS.ErrnoException) => this.receiver?.onAcceptError(error.code ?? error.message))
+    server.on("drop", () => this.receiver?.onOverflow())
+  }
+
+  attach(receiver: AcceptReceiver): void {
+    this.receiver = receiver
+    for (const transport of this.waiting.splice(0)) receiver.onAccept(transport)
+  }
+
+  /**
+   * Closing a listening socket resets whoever waits in its backlog, so the backlog is accepted first, turn by turn,
+   * until nobody comes any more.
+   */
+  stop(callback: () => void): void {
+    if (this.stopped) return callback()
+    if (this.stopping !== undefined) return void this.stopping.push(callback)
+    this.stopping = [callback]
+    let quiet = 0
+    let turns = 0
+    let before = this.accepted
+    onNextTurns(() => {
+      quiet = this.accepted === before ? quiet + 1 : 0
+      before = this.accepted
+      if (quiet < quietTurns && ++turns < handoverTurnsMax) return true
+      this.closeNow()
+      return false
+    })
+  }
+
+  private closeNow(): void {
+    for (const transport of this.waiting.splice(0)) transport.reset()
+    // The callback of close() waits for every connection; the listening socket itself is gone at once.
+    this.server.close()
+    this.onStopped()
+    this.stopped = true
+    for (const callback of this.stopping!) callback()
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Addresses as Node tells them.
+ */
+import * as Address from "finwait/Address"
+import type * as Net from "node:net"
+
+export const boundAddress = (server: Net.Server, asked: Address.Address): Address.Address => {
+  const bound = server.address()
+  return bound === null || typeof bound === "string" ? asked : Address.tcp(bound.address, bound.port)
+}
+
+/** The other side of an accepted socket. A client of a Unix socket has no name. */
+export const remoteOf = (socket: Net.Socket, local: Address.Address): Address.Address =>
+  local._tag === "Unix"
+    ? Address.unix("")
+    : Address.tcp(socket.remoteAddress ?? "unknown", socket.remotePort ?? 0)
+
+/** This side of a dialled socket. */
+export const localOf = (socket: Net.Socket, remote: Address.Address): Address.Address =>
+  remote._tag === "Unix"
+    ? Address.unix("")
+    : Address.tcp(socket.localAddress ?? "unknown", socket.localPort ?? 0)

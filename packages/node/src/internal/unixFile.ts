@@ -1,0 +1,97 @@
+/**
+ * The file of a Unix socket: found stale, replaced, given its mode, and removed only by its owner.
+ *
+ * A process that is killed leaves its socket file behind, and `bind` then fails although nobody listens. Node removes a
+ * file when it closes its listener, by path, and so an old process that goes removes the file of the new one that has
+ * taken its place. So: who answers a probe is alive, and the address is in use; who does not is replaced. The new
+ * listener binds under a temporary name that gets its mode and is then renamed, so that no client ever sees a file that
+ * does not listen or is open to too many; Node's own removal then finds nothing. We remove the file under its real name
+ * ourselves, if it is still ours.
+ */
+import * as Effect from "effect/Effect"
+import { Buffer } from "node:buffer"
+import { randomBytes } from "node:crypto"
+import * as Fs from "node:fs/promises"
+import { statSync, unlinkSync } from "node:fs"
+import * as Net from "node:net"
+import { AddressInUse, PathTooLong, type Reason, reasonFromCode, SystemFailure } from "finwait/NetworkError"
+
+/** `sun_path` has 108 bytes on Linux, 104 on macOS and BSD, a NUL included. Node 22 cuts longer ones silently. */
+const pathBytesMax = process.platform === "linux" ? 107 : 103
+
+const temporarySuffixBytes = 9
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "UNKNOWN"
+
+const attempt = <A>(act: () => Promise<A>): Effect.Effect<A, Reason> =>
+  Effect.tryPromise({ try: act, catch: (error) => reasonFromCode(codeOf(error), String(error)) })
+
+export const checkPath = (path: string): Effect.Effect<void, Reason> => {
+  const pathBytes = Buffer.byteLength(path)
+  const limit = pathBytesMax - temporarySuffixBytes
+  return pathBytes > limit ? Effect.fail(new PathTooLong({ pathBytes, pathBytesMax: limit })) : Effect.void
+}
+
+/** A name beside the real one: a rename must not cross file systems. */
+export const temporaryPath = (path: string): string => `${path}.${randomBytes(4).toString("hex")}`
+
+/** Whether somebody answers there. */
+const probe = (path: string): Effect.Effect<"alive" | "stale" | "absent", Reason> =>
+  Effect.callback<"alive" | "stale" | "absent", Reason>((resume) => {
+    const socket = Net.connect({ path })
+    socket.once("connect", () => {
+      socket.destroy()
+      resume(Effect.succeed("alive"))
+    })
+    socket.once("error", (error) => {
+      const code = codeOf(error)
+      if (code === "ECONNREFUSED") resume(Effect.succeed("stale"))
+      else if (code === "ENOENT") resume(Effect.succeed("absent"))
+      // A listener with a full backlog is alive.
+      else if (code === "EAGAIN") resume(Effect.succeed("alive"))
+      else resume(Effect.fail(reasonFromCode(code, error.message)))
+    })
+    return Effect.sync(() => {
+      socket.destroy()
+    })
+  })
+
+/** Makes sure that the path may be taken: nobody listens there, and what lies there is a socket. */
+export const claim = Effect.fnUntraced(function*(path: string): Effect.fn.Return<void, Reason> {
+  const found = yield* attempt(() => Fs.lstat(path).catch((error) => codeOf(error) === "ENOENT" ? undefined : Promise.reject(error)))
+  if (found === undefined) return
+  if (!found.isSocket()) {
+    return yield* Effect.fail(new SystemFailure({ code: "EEXIST", detail: "a file that is not a socket lies there" }))
+  }
+  if ((yield* probe(path)) === "alive") return yield* Effect.fail(new AddressInUse())
+})
+
+/** Puts the listening file in its place, and says which one it is. */
+export const publish = Effect.fnUntraced(function*(
+  temporary: string,
+  path: string,
+  mode: number | undefined
+): Effect.fn.Return<number, Reason> {
+  if (mode !== undefined) yield* attempt(() => Fs.chmod(temporary, mode))
+  yield* attempt(() => Fs.rename(temporary, path))
+  return (yield* attempt(() => Fs.stat(path))).ino
+})
+
+/** Removes the file, if it is still the one that was put there. */
+const unlinkOwn = (path: string, inode: number): void => {
+  try {
+    if (statSync(path).ino === inode) unlinkSync(path)
+  } catch {
+    // Gone already, or no longer ours to remove: either way there is nothing left to do.
+  }
+}
+
+/** Removes the file when the process exits without having closed its listener; the result takes that back. */
+export const unlinkAtExit = (path: string, inode: number): () => void => {
+  const unlink = () => unlinkOwn(path, inode)
+  process.once("exit", unlink)
+  return () => {
+    process.off("exit", unlink)
+    unlink()
+  }
+}
