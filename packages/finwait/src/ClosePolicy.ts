@@ -109,7 +109,8 @@ export const CurrentClosePolicy: Context.Reference<ClosePolicy> = Context.Refere
 })
 
 /**
- * Lays options over a policy; what is not named stays.
+ * Lays options over a policy; what is not named stays. An endless `deadline` is a programming error (`RangeError`):
+ * every close ends.
  *
  * **Example**
  *
@@ -129,6 +130,8 @@ export const override = (policy: ClosePolicy, options: Options | undefined): Clo
   if (options === undefined) return policy
   const duration = (input: Duration.Input | undefined, otherwise: Duration.Duration) =>
     input === undefined ? otherwise : Duration.fromInputUnsafe(input)
+  const deadline = duration(options.deadline, policy.deadline)
+  if (!Duration.isFinite(deadline)) throw new RangeError("ClosePolicy.deadline must be finite: a close always ends")
   return {
     farewell: options.farewell ?? policy.farewell,
     farewellRetry: options.farewellRetry ?? policy.farewellRetry,
@@ -136,7 +139,7 @@ export const override = (policy: ClosePolicy, options: Options | undefined): Clo
     lingerTimeout: duration(options.lingerTimeout, policy.lingerTimeout),
     lingerIdleTimeout: duration(options.lingerIdleTimeout, policy.lingerIdleTimeout),
     lingerBytesMax: options.lingerBytesMax ?? policy.lingerBytesMax,
-    deadline: duration(options.deadline, policy.deadline)
+    deadline
   }
 }
 

@@ -46,37 +46,34 @@ export class Broken {
   }
 }
 
-/** What a close awaits, or why it will not come. */
-export type Awaited = Effect.Effect<void, Cut | Broken>
+/** Whether what a close awaits came in its time, or why it will not come at all. */
+export type Awaited = Effect.Effect<boolean, Cut | Broken>
 
 /**
  * How long a reset may take to give the descriptor back. The act is the kernel's and takes no time; the bound is
  * against a provider that forgets to say so.
  */
-const releaseTimeout = Duration.seconds(1)
+const releaseMillis = 1000
 
 export const closing = (connection: ConnectionImpl): Effect.Effect<CloseOutcome> => {
+  // The deadline is not seen here: it is the connection's own `cut`, at its time, and fails whatever is awaited.
   const stages = Effect.gen(function*() {
     yield* farewell(connection)
     yield* flush(connection)
     return yield* linger(connection)
   })
   return stages.pipe(
-    Effect.timeoutOrElse({
-      duration: connection.policy.deadline,
-      orElse: () => Effect.fail(new Cut("deadline"))
-    }),
     Effect.catchCause((cause) => brokenOff(connection, cause)),
     Effect.tap(() => Effect.sync(() => connection.transport.release()))
   )
 }
 
 /** The protocol's last words. Not being able to say them never stops the close. */
-const farewell = (connection: ConnectionImpl): Awaited => {
+const farewell = (connection: ConnectionImpl): Effect.Effect<unknown, Cut | Broken> => {
   const { farewell, farewellRetry, farewellTimeout } = connection.policy
-  if (farewell === undefined) return connection.until(() => true)
+  if (farewell === undefined) return Effect.void
   connection.farewell = "failed"
-  if (connection.output.state !== "open") return connection.until(() => true)
+  if (connection.output.state !== "open") return Effect.void
   connection.enter("Farewell")
   connection.output.waitForRoom = false
   const words = Effect.suspend(() => farewell(connection)).pipe(
@@ -90,8 +87,7 @@ const farewell = (connection: ConnectionImpl): Awaited => {
       said = exit
       connection.wakeClose()
     })
-    return connection.until(() => said !== undefined).pipe(
-      Effect.timeoutOption(farewellTimeout),
+    return connection.until(() => said !== undefined, Duration.toMillis(farewellTimeout)).pipe(
       Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe())),
       Effect.andThen(Effect.suspend(() => {
         if (said !== undefined && Exit.isSuccess(said)) {
@@ -135,7 +131,7 @@ const linger = Effect.fnUntraced(function*(connection: ConnectionImpl) {
     const left = Math.min(idleUntil, begun + total) - connection.now()
     if (left <= 0) break
     // Progress does not wake this fiber: it is looked at when the silence would have been too long.
-    yield* connection.until(() => input.peerEnded || tooMuch()).pipe(Effect.timeoutOption(Duration.millis(left)))
+    yield* connection.until(() => input.peerEnded || tooMuch(), left)
   }
   const account = connection.account()
   return input.peerEnded ? CloseOutcome.Graceful(account) : CloseOutcome.LingerExpired({ ...account, limit })
@@ -157,7 +153,7 @@ const brokenOff = Effect.fnUntraced(function*(
     cause: Option.isSome(failure) ? (failure.value as Cut).cause : "abort"
   })
   connection.transport.reset()
-  yield* connection.released.pipe(Effect.timeoutOption(releaseTimeout))
+  yield* connection.released(releaseMillis)
   return outcome
 })
 

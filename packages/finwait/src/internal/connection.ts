@@ -4,6 +4,7 @@
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -19,6 +20,7 @@ import { TypeId } from "../Connection.ts"
 import type { ConnectionError } from "../ConnectionError.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { Receiver, Transport } from "../Transport.ts"
+import { type Alarm, setAlarm } from "./alarms.ts"
 import { type Awaited, Broken, closing, Cut } from "./close.ts"
 import { each } from "./each.ts"
 import { Input } from "./input.ts"
@@ -48,7 +50,8 @@ export class ConnectionImpl implements Connection, Receiver {
   private closeBegan: number | undefined
   private brokenCode: string | undefined
   private cutCause: AbortCause | undefined
-  private awaiting: (() => void) | undefined
+  private wake: (() => void) | undefined
+  private deadline: Alarm | undefined
   private isReleased = false
   private ended: CloseOutcome | undefined
   private outcomeWaiters: Array<(exit: Exit.Exit<CloseOutcome>) => void> = []
@@ -152,6 +155,8 @@ export class ConnectionImpl implements Connection, Receiver {
     this.fork(closing(this)).addObserver((exit) => {
       if (Exit.isSuccess(exit)) this.conclude(exit.value)
     })
+    if (this.ended !== undefined) return
+    this.deadline = setAlarm(this.context, Duration.toMillis(this.policy.deadline), () => this.cut("deadline"))
   }
 
   /** No more time: what is open is reset. Begins the close when nobody has. */
@@ -165,7 +170,8 @@ export class ConnectionImpl implements Connection, Receiver {
     this.stage = "Closed"
     this.ended = outcome
     this.uncut?.()
-    this.uncut = undefined
+    this.deadline?.clear()
+    this.uncut = this.deadline = undefined
     recordClose(this.context, this.name, outcome)
     const ownedByServer = this.onClosed !== undefined
     if (!ownedByServer && outcome._tag === "Aborted" && outcome.cause === "shutdown") {
@@ -189,48 +195,47 @@ export class ConnectionImpl implements Connection, Receiver {
     this.stage = stage
   }
 
-  /** Awaits what the transport will tell. One wait at a time: there is one close. */
-  until(condition: () => boolean): Awaited {
-    const check = (): Awaited | undefined =>
-      this.brokenCode !== undefined
-        ? Effect.fail(new Broken(this.brokenCode))
-        : this.cutCause !== undefined
-        ? Effect.fail(new Cut(this.cutCause))
-        : condition()
-        ? Effect.void
-        : undefined
+  /**
+   * Awaits what the transport will tell, for so long: `true` when it came, `false` when the time is over. One wait at a
+   * time: there is one close.
+   */
+  until(condition: () => boolean, millis = Infinity): Awaited {
+    return this.awaiting((): Exit.Exit<boolean, Cut | Broken> | undefined => {
+      if (this.brokenCode !== undefined) return Exit.fail(new Broken(this.brokenCode))
+      if (this.cutCause !== undefined) return Exit.fail(new Cut(this.cutCause))
+      return condition() ? Exit.succeed(true) : undefined
+    }, millis)
+  }
+
+  /** Awaits that the descriptor is gone. */
+  released(millis: number): Effect.Effect<boolean> {
+    return this.awaiting(() => this.isReleased ? Exit.succeed(true) : undefined, millis)
+  }
+
+  private awaiting<E>(check: () => Exit.Exit<boolean, E> | undefined, millis: number): Effect.Effect<boolean, E> {
     return Effect.callback((resume) => {
-      const wake = () => {
-        const result = check()
-        if (result === undefined) return
-        this.awaiting = undefined
-        resume(result)
+      let alarm: Alarm | undefined
+      const over = (exit: Exit.Exit<boolean, E> | undefined) => {
+        if (exit === undefined) return
+        this.wake = undefined
+        alarm?.clear()
+        resume(exit)
       }
-      this.awaiting = wake
-      wake()
-      return Effect.sync(() => {
-        if (this.awaiting === wake) this.awaiting = undefined
-      })
+      this.wake = () => over(check())
+      this.wake()
+      if (this.wake !== undefined && millis !== Infinity) {
+        alarm = setAlarm(this.context, millis, () => over(Exit.succeed(false)))
+      }
     })
   }
 
   wakeClose(): void {
-    this.awaiting?.()
+    this.wake?.()
   }
 
   discarded(): void {
     this.progressAt = this.now()
     if (this.input.bytesDiscarded > this.policy.lingerBytesMax) this.wakeClose()
-  }
-
-  get released(): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      const wake = () => {
-        if (this.isReleased) resume(Exit.void)
-      }
-      this.awaiting = wake
-      wake()
-    })
   }
 
   account(): Account {

@@ -46,7 +46,8 @@ export class Input {
   private chunks: Array<Uint8Array> = []
   private chunksBytes = 0
   private flowing = false
-  private ended: Pulled | undefined
+  /** Why no more bytes will come; the error itself is made for who asks. */
+  private ended: "end" | Closed["_tag"] | Reset | undefined
   private waiter: ((effect: Pulled) => void) | undefined
   private waiterAtBoundary = true
   private sink: Sink | undefined
@@ -117,8 +118,9 @@ export class Input {
 
   /** Where the input ends for a reader that has taken everything there is. */
   endAt(boundary: boolean): Pulled | undefined {
-    if (this.ended !== undefined) return this.ended
-    return boundary && this.sweep === "swept" ? done : undefined
+    if (this.ended === undefined) return boundary && this.sweep === "swept" ? done : undefined
+    if (this.ended === "end") return done
+    return this.failure(this.ended === "Closed" ? new Closed() : this.ended)
   }
 
   attachSink(sink: Sink): ConnectionError | undefined {
@@ -183,16 +185,16 @@ export class Input {
 
   onEnd(): void {
     this.peerEnded = true
-    this.finish(done)
+    this.finish("end")
   }
 
   onBroken(code: string): void {
-    this.finish(this.failure(new Reset({ code })))
+    this.finish(new Reset({ code }))
   }
 
-  private finish(exit: Pulled): void {
+  private finish(ended: "end" | Reset): void {
     if (this.ended !== undefined) return
-    this.ended = exit
+    this.ended = ended
     this.wake()
     const sink = this.sink
     if (sink !== undefined && !sink.busy) this.feed(sink)
@@ -240,7 +242,7 @@ export class Input {
 
   /** Our own close: who reads now, or later, is told so. */
   close(): void {
-    this.ended = this.failure(new Closed())
+    this.ended = "Closed"
     this.wake()
     const sink = this.sink
     if (sink !== undefined && !sink.busy) this.feed(sink)

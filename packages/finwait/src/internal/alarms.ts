@@ -1,0 +1,118 @@
+/**
+ * Time limits that are seldom reached, for many connections at once.
+ *
+ * Every closing connection has limits, and nearly all of them are taken back a moment later. A fiber and a timer for
+ * each cost more than the close itself when ten thousand close together. Here one fiber sleeps per duration: alarms of
+ * one duration expire in the order in which they were set, so that only the first is slept for, and setting one or
+ * taking it back is a link in a list. When the last of a list is taken back its sleeper is interrupted: nothing stays
+ * behind.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+
+export interface Alarm {
+  /** Takes it back; does nothing when it has rung. */
+  readonly clear: () => void
+}
+
+class Entry implements Alarm {
+  readonly list: List
+  readonly at: number
+  readonly ring: () => void
+  previous: Entry | undefined
+  next: Entry | undefined
+
+  constructor(list: List, at: number, ring: () => void) {
+    this.list = list
+    this.at = at
+    this.ring = ring
+  }
+
+  clear(): void {
+    this.list.remove(this)
+  }
+}
+
+const shortestMillis = 0.001
+
+class List {
+  private readonly clock: Clock.Clock
+  private first: Entry | undefined
+  private last: Entry | undefined
+  private sleeper: Fiber.Fiber<void> | undefined
+
+  private readonly onEmpty: () => void
+
+  constructor(clock: Clock.Clock, onEmpty: () => void) {
+    this.clock = clock
+    this.onEmpty = onEmpty
+  }
+
+  private now(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+
+  add(millis: number, ring: () => void, context: Context.Context<never>): Entry {
+    const entry = new Entry(this, this.now() + millis, ring)
+    entry.previous = this.last
+    if (this.last === undefined) this.first = entry
+    else this.last.next = entry
+    this.last = entry
+    if (this.sleeper === undefined) this.sleep(context)
+    return entry
+  }
+
+  remove(entry: Entry): void {
+    if (entry.previous === undefined && this.first !== entry) return
+    if (entry.previous === undefined) this.first = entry.next
+    else entry.previous.next = entry.next
+    if (entry.next === undefined) this.last = entry.previous
+    else entry.next.previous = entry.previous
+    entry.previous = entry.next = undefined
+    if (this.first !== undefined) return
+    const sleeper = this.sleeper
+    this.sleeper = undefined
+    this.onEmpty()
+    sleeper?.interruptUnsafe()
+  }
+
+  /** Sleeps until the first is due; one that was taken back meanwhile has only woken it early. */
+  private sleep(context: Context.Context<never>): void {
+    // Never nothing: a clock may do that at once, inside this call.
+    const left = Math.max(shortestMillis, this.first!.at - this.now())
+    this.sleeper = Effect.runForkWith(context)(
+      Effect.andThen(Effect.sleep(Duration.millis(left)), Effect.sync(() => this.wake(context)))
+    )
+  }
+
+  private wake(context: Context.Context<never>): void {
+    this.sleeper = undefined
+    const now = this.now()
+    while (this.first !== undefined && this.first.at <= now) {
+      const entry = this.first
+      this.remove(entry)
+      entry.ring()
+    }
+    if (this.first !== undefined && this.sleeper === undefined) this.sleep(context)
+  }
+}
+
+const lists = new WeakMap<Clock.Clock, Map<number, List>>()
+
+/** Rings after so many milliseconds of the context's clock: at once for none. */
+export const setAlarm = (context: Context.Context<never>, millis: number, ring: () => void): Alarm | undefined => {
+  if (millis <= 0) {
+    ring()
+    return undefined
+  }
+  const clock = Context.get(context, Clock.Clock)
+  let ofClock = lists.get(clock)
+  if (ofClock === undefined) lists.set(clock, ofClock = new Map())
+  const durations = ofClock
+  let list = durations.get(millis)
+  if (list === undefined) durations.set(millis, list = new List(clock, () => durations.delete(millis)))
+  return list.add(millis, ring, context)
+}
