@@ -27,9 +27,15 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL")
 })
 
-/** A child of Node on one of this package's files, held on the leash. */
-export const spawnNode = (file: URL, args: ReadonlyArray<string>, env: Record<string, string>): ChildProcess => {
-  const child = spawn(process.execPath, ["--import", leash, fileURLToPath(file), ...args], {
+/** A child of Node on a file, held on the leash; `through` is a command that runs it (`sh -c …`), if there is one. */
+export const spawnNode = (
+  file: URL,
+  args: ReadonlyArray<string>,
+  env: Record<string, string>,
+  through: ReadonlyArray<string> = []
+): ChildProcess => {
+  const [command, ...words] = [...through, process.execPath, "--import", leash, fileURLToPath(file), ...args]
+  const child = spawn(command!, words, {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     env: { ...inherited(), ...env }
   })

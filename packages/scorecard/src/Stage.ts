@@ -83,15 +83,23 @@ const finish = async (stage: Stage, id: string, capMillis: number): Promise<Resu
   const table = readTable()
   await Promise.all(clients.map((client) => client.settle(table)))
   const others = await Promise.all(stage.elsewhere.map((records) => records(server.signalledAt)))
+  const records = [...clients.map((client) => client.record(server.signalledAt)), ...others.flat()]
   return {
     scenario: id,
     subject: server.subject,
-    clients: [...clients.map((client) => client.record(server.signalledAt)), ...others.flat()],
+    clients: records,
     ...ending,
     measuredSeconds: stage.measuredSeconds === undefined ? ending.secondsToExit : stage.measuredSeconds,
     facts: stage.facts,
-    notes: stage.notes,
+    notes: [...stage.notes, ...misled(records)],
     drained: server.drained,
     stderr: server.stderr
   }
+}
+
+// No rule of a scenario, but nothing to pass over: a client that does not know how long its answer is takes a FIN for
+// the end of it.
+const misled = (records: ReadonlyArray<ClientRecord>): ReadonlyArray<string> => {
+  const found = records.filter(({ ending, seen, whole }) => !whole && seen[0] === "FIN" && ending === "RST").length
+  return found === 0 ? [] : [`${found} of ${records.length} clients saw a FIN before the RST, and no whole answer`]
 }

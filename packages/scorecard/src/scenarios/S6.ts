@@ -13,9 +13,10 @@ export const S6: Scenario = {
   runs: "beside others",
   run: (subject, options) =>
     play(S6, subject, options, async (stage) => {
-      const stalled = await stage.connect({ group: "stalled", reads: "once" })
+      // Neither closes its side: an answered FIN would hide an RST behind it.
+      const stalled = await stage.connect({ group: "stalled", reads: "once", answersFin: false })
       stalled.ask(Protocol.get(64 * 1024 * 1024))
-      const working = await stage.connect({ group: "in flight" })
+      const working = await stage.connect({ group: "in flight", answersFin: false })
       working.ask(Protocol.work(60_000))
       await stalled.firstBytes()
       await stage.accepted()
