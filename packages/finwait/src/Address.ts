@@ -127,4 +127,6 @@ export const format = (address: Address): string =>
  * @since 0.1.0
  */
 export const describe = (address: Address): string =>
-  address._tag === "Unix" ? `unix ${address.path === "" ? "(unnamed)" : address.path}` : format(address).replace("://", " ")
+  address._tag === "Unix"
+    ? `unix ${address.path === "" ? "(unnamed)" : address.path}`
+    : format(address).replace("://", " ")

@@ -161,4 +161,7 @@ export const override = (policy: ClosePolicy, options: Options | undefined): Clo
  * @since 0.1.0
  */
 export const layer = (options: Options): Layer.Layer<never> =>
-  Layer.effect(CurrentClosePolicy, CurrentClosePolicy.useSync((policy) => override(policy, options)))
+  Layer.effect(
+    CurrentClosePolicy,
+    CurrentClosePolicy.useSync((policy) => override(policy, options))
+  )

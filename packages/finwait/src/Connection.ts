@@ -129,8 +129,10 @@ export const isConnection = (u: unknown): u is Connection => Predicate.hasProper
  * @category farewells
  * @since 0.1.0
  */
-export const sendLine = (line: string) => (connection: Connection): Effect.Effect<void, ConnectionError> =>
-  connection.write(`${line}\n`)
+export const sendLine =
+  (line: string) =>
+  (connection: Connection): Effect.Effect<void, ConnectionError> =>
+    connection.write(`${line}\n`)
 
 /**
  * Reads to the end of the input. Fails with `TooMuch` when more than `bytesMax` arrive; default 16 MiB, because a peer
@@ -139,7 +141,7 @@ export const sendLine = (line: string) => (connection: Connection): Effect.Effec
  * @category reading
  * @since 0.1.0
  */
-export const readAll = Effect.fnUntraced(function*(
+export const readAll = Effect.fnUntraced(function* (
   connection: Connection,
   options?: { readonly bytesMax?: number | undefined }
 ): Effect.fn.Return<Uint8Array, ConnectionError> {

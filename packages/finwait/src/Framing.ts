@@ -157,7 +157,7 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
    * behind it: a peer that never stops sending would never come to an end.
    */
   get unfinished(): boolean {
-    return this.readingRest = this.decoder!.pending > 0 && !this.lastDone
+    return (this.readingRest = this.decoder!.pending > 0 && !this.lastDone)
   }
 
   /** What the end of the input means, given what is left over. */
@@ -293,7 +293,8 @@ export const write: {
   <Out>(message: Out): <In>(self: Framed<In, Out>) => Effect.Effect<void, ConnectionError>
   <In, Out>(self: Framed<In, Out>, message: Out): Effect.Effect<void, ConnectionError>
 } = dual(2, <In, Out>(self: Framed<In, Out>, message: Out): Effect.Effect<void, ConnectionError> =>
-  Effect.suspend(() => self.connection.write(self.encode(message))))
+  Effect.suspend(() => self.connection.write(self.encode(message)))
+)
 
 /** How much is gathered before it is written: what a socket takes at once. */
 const gatherBytes = 64 * 1024
@@ -318,67 +319,73 @@ export const respond: {
     self: Framed<In, Out>,
     f: (message: In) => Effect.Effect<Out | undefined, E, R>
   ): Effect.Effect<void, E | ConnectionError | FrameError, R>
-} = dual(2, <In, Out, E, R>(
-  self: FramedImpl<In, Out>,
-  f: (message: In) => Effect.Effect<Out | undefined, E, R>
-): Effect.Effect<void, E | ConnectionError | FrameError, R> =>
-  Effect.withFiber((fiber) => {
-    type Step = Effect.Effect<void, E | ConnectionError | FrameError>
-    const decoder = self.open(fiber.context)
-    const run = Effect.runForkWith(fiber.context as Context.Context<R>)
-    const { input, output } = self.connection
-    let answers: Array<Uint8Array> = []
-    let answersBytes = 0
+} = dual(
+  2,
+  <In, Out, E, R>(
+    self: FramedImpl<In, Out>,
+    f: (message: In) => Effect.Effect<Out | undefined, E, R>
+  ): Effect.Effect<void, E | ConnectionError | FrameError, R> =>
+    Effect.withFiber((fiber) => {
+      type Step = Effect.Effect<void, E | ConnectionError | FrameError>
+      const decoder = self.open(fiber.context)
+      const run = Effect.runForkWith(fiber.context as Context.Context<R>)
+      const { input, output } = self.connection
+      let answers: Array<Uint8Array> = []
+      let answersBytes = 0
 
-    const gather = (answer: Out | undefined): void => {
-      if (answer === undefined) return
-      const bytes = self.encode(answer)
-      answers.push(bytes)
-      answersBytes += bytes.length
-    }
-    const flush = (): Step => {
-      if (answers.length === 0) return Exit.void
-      const bytes = answers.length === 1 ? answers[0]! : Decoders.concat(answers)
-      answers = []
-      answersBytes = 0
-      return output.write(bytes)
-    }
-    const then = (first: Step, next: () => Step): Step =>
-      first === Exit.void ? next() : Effect.flatMap(first, next)
-
-    const step = (): Step => {
-      while (true) {
-        if (answersBytes >= gatherBytes) {
-          const written = flush()
-          if (written !== Exit.void) return Effect.flatMap(written, step)
-        }
-        const message = self.next()
-        if (message === undefined) return flush()
-        if (message instanceof Decoders.TooLong) return then(flush(), () => Exit.fail(self.tooLong(message)))
-        const effect = f(message)
-        const working = Exit.isExit(effect) ? undefined : run(effect)
-        const exit = working === undefined ? (effect as Exit.Exit<Out | undefined, E>) : working.pollUnsafe()
-        if (exit === undefined) return then(flush(), () => waitFor(working!))
-        if (exit._tag === "Failure") return then(flush(), () => exit)
-        gather(exit.value)
+      const gather = (answer: Out | undefined): void => {
+        if (answer === undefined) return
+        const bytes = self.encode(answer)
+        answers.push(bytes)
+        answersBytes += bytes.length
       }
-    }
-    const waitFor = (working: Fiber.Fiber<Out | undefined, E>): Step =>
-      Fiber.join(working).pipe(
-        Effect.onInterrupt(() => Fiber.interrupt(working)),
-        Effect.flatMap((answer) => {
-          gather(answer)
-          return step()
-        })
-      )
+      const flush = (): Step => {
+        if (answers.length === 0) return Exit.void
+        const bytes = answers.length === 1 ? answers[0]! : Decoders.concat(answers)
+        answers = []
+        answersBytes = 0
+        return output.write(bytes)
+      }
+      const then = (first: Step, next: () => Step): Step => (first === Exit.void ? next() : Effect.flatMap(first, next))
 
-    const reading = each(input, (chunk) => {
-      decoder.push(chunk)
-      return step()
-    }, () => self.unfinished)
-    // A handler that has pulled before may have messages left over.
-    return Effect.suspend(step).pipe(Effect.andThen(reading), Effect.andThen(Effect.suspend(() => self.atEnd)))
-  })) as never
+      const step = (): Step => {
+        while (true) {
+          if (answersBytes >= gatherBytes) {
+            const written = flush()
+            if (written !== Exit.void) return Effect.flatMap(written, step)
+          }
+          const message = self.next()
+          if (message === undefined) return flush()
+          if (message instanceof Decoders.TooLong) return then(flush(), () => Exit.fail(self.tooLong(message)))
+          const effect = f(message)
+          const working = Exit.isExit(effect) ? undefined : run(effect)
+          const exit = working === undefined ? (effect as Exit.Exit<Out | undefined, E>) : working.pollUnsafe()
+          if (exit === undefined) return then(flush(), () => waitFor(working!))
+          if (exit._tag === "Failure") return then(flush(), () => exit)
+          gather(exit.value)
+        }
+      }
+      const waitFor = (working: Fiber.Fiber<Out | undefined, E>): Step =>
+        Fiber.join(working).pipe(
+          Effect.onInterrupt(() => Fiber.interrupt(working)),
+          Effect.flatMap((answer) => {
+            gather(answer)
+            return step()
+          })
+        )
+
+      const reading = each(
+        input,
+        (chunk) => {
+          decoder.push(chunk)
+          return step()
+        },
+        () => self.unfinished
+      )
+      // A handler that has pulled before may have messages left over.
+      return Effect.suspend(step).pipe(Effect.andThen(reading), Effect.andThen(Effect.suspend(() => self.atEnd)))
+    })
+) as never
 
 /**
  * Hands every message to a function, in order, one at a time. Ends with the input.
@@ -394,11 +401,14 @@ export const forEach: {
     self: Framed<In, Out>,
     f: (message: In) => Effect.Effect<unknown, E, R>
   ): Effect.Effect<void, E | ConnectionError | FrameError, R>
-} = dual(2, <In, Out, E, R>(
-  self: Framed<In, Out>,
-  f: (message: In) => Effect.Effect<unknown, E, R>
-): Effect.Effect<void, E | ConnectionError | FrameError, R> =>
-  respond(self, (message) => {
-    const effect = f(message)
-    return Exit.isExit(effect) ? (Exit.asVoid(effect) as never) : Effect.as(effect, undefined)
-  }))
+} = dual(
+  2,
+  <In, Out, E, R>(
+    self: Framed<In, Out>,
+    f: (message: In) => Effect.Effect<unknown, E, R>
+  ): Effect.Effect<void, E | ConnectionError | FrameError, R> =>
+    respond(self, (message) => {
+      const effect = f(message)
+      return Exit.isExit(effect) ? (Exit.asVoid(effect) as never) : Effect.as(effect, undefined)
+    })
+)

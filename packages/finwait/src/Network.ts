@@ -6,7 +6,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Address from "./Address.ts"
 import * as ClosePolicy from "./ClosePolicy.ts"
 import type { Connection } from "./Connection.ts"
@@ -39,23 +39,26 @@ export interface ListenOptions extends Transport.ListenOptions {
  * @category services
  * @since 0.1.0
  */
-export class Network extends Context.Service<Network, {
-  /**
-   * Dials. The connection is closed, as its policy says, when the scope ends. Fails with `NetworkError`; an
-   * interruption ends the attempt.
-   */
-  readonly connect: (
-    address: Address.Input,
-    options?: ConnectOptions
-  ) => Effect.Effect<Connection, NetworkError, Scope.Scope>
-  /**
-   * Listens. The end of the scope closes a listener that nobody has stopped. Fails with `NetworkError`.
-   */
-  readonly listen: (
-    address: Address.Input,
-    options?: ListenOptions
-  ) => Effect.Effect<Listener.Listener, NetworkError, Scope.Scope>
-}>()("finwait/Network") {}
+export class Network extends Context.Service<
+  Network,
+  {
+    /**
+     * Dials. The connection is closed, as its policy says, when the scope ends. Fails with `NetworkError`; an
+     * interruption ends the attempt.
+     */
+    readonly connect: (
+      address: Address.Input,
+      options?: ConnectOptions
+    ) => Effect.Effect<Connection, NetworkError, Scope.Scope>
+    /**
+     * Listens. The end of the scope closes a listener that nobody has stopped. Fails with `NetworkError`.
+     */
+    readonly listen: (
+      address: Address.Input,
+      options?: ListenOptions
+    ) => Effect.Effect<Listener.Listener, NetworkError, Scope.Scope>
+  }
+>()("finwait/Network") {}
 
 const parse = (operation: "connect" | "listen", input: Address.Input): Effect.Effect<Address.Address, NetworkError> =>
   Effect.mapError(
@@ -71,17 +74,28 @@ const parse = (operation: "connect" | "listen", input: Address.Input): Effect.Ef
  * @since 0.1.0
  */
 export const make = (provider: Transport.Provider): Network["Service"] => ({
-  connect: Effect.fnUntraced(function*(input, options) {
+  connect: Effect.fnUntraced(function* (input, options) {
     const address = yield* parse("connect", input)
     const context = yield* Effect.context<never>()
     const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options?.close)
-    return yield* Effect.acquireRelease(
-      Effect.map(provider.connect(address), (transport) => new ConnectionImpl(transport, policy, context)),
-      (connection) => connection.close,
-      { interruptible: true }
+    const scope = yield* Effect.scope
+    let made: Transport.Transport | undefined
+    const dial = provider.connect(address, (transport) => {
+      made = transport
+    })
+    // Not `acquireRelease`: between a provider's success and the finalizer an interruption could still lose the pipe.
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.exit(restore(dial)), (exit): Effect.Effect<Connection, NetworkError> => {
+        if (exit._tag === "Failure") {
+          made?.reset()
+          return Effect.failCause(exit.cause)
+        }
+        const connection = new ConnectionImpl(exit.value, policy, context)
+        return Effect.as(Scope.addFinalizer(scope, connection.close), connection)
+      })
     )
   }),
-  listen: Effect.fnUntraced(function*(input, options = {}) {
+  listen: Effect.fnUntraced(function* (input, options = {}) {
     const address = yield* parse("listen", input)
     const context = yield* Effect.context<never>()
     const acceptor = yield* provider.listen(address, options)

@@ -51,14 +51,17 @@ import * as ShutdownBudget from "./ShutdownBudget.ts"
  * @category services
  * @since 0.1.0
  */
-export class Server extends Context.Service<Server, {
-  /** Where it listens, with the port that the system chose. */
-  readonly address: Address
-  /** Connections that are open now. */
-  readonly connections: Effect.Effect<number>
-  /** Its end. */
-  readonly drain: Drain
-}>()("finwait/Server") {}
+export class Server extends Context.Service<
+  Server,
+  {
+    /** Where it listens, with the port that the system chose. */
+    readonly address: Address
+    /** Connections that are open now. */
+    readonly connections: Effect.Effect<number>
+    /** Its end. */
+    readonly drain: Drain
+  }
+>()("finwait/Server") {}
 
 /**
  * @category models
@@ -116,7 +119,7 @@ export interface Options<E = never, R = never, RL = never, RD = never> {
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*<E, R, RL = never, RD = never>(
+export const make = Effect.fnUntraced(function* <E, R, RL = never, RD = never>(
   options: Options<E, R, RL, RD>
 ): Effect.fn.Return<
   Server["Service"],
@@ -125,16 +128,17 @@ export const make = Effect.fnUntraced(function*<E, R, RL = never, RD = never>(
 > {
   const context = yield* Effect.context<R | RL | RD>()
   const shutdown = Context.get(context, CurrentShutdown)
-  const budget = options.drain === undefined && shutdown.budget !== undefined
-    ? shutdown.budget
-    : yield* ShutdownBudget.make(options.drain)
+  const budget =
+    options.drain === undefined && shutdown.budget !== undefined
+      ? shutdown.budget
+      : yield* ShutdownBudget.make(options.drain)
   const listener = yield* Net.listen(options.listen, {
     backlog: options.backlog,
     mode: options.mode,
     close: options.close,
     waitingMax: options.overflow === "refuse" ? 0 : options.waitingMax
   })
-  const server = new ServerImpl(listener, options as Options, budget, context as Context.Context<never>)
+  const server = new ServerImpl(listener, options as Options, budget, context)
   yield* Effect.addFinalizer(() => server.drain.begin)
   server.start()
   if (options.onListening !== undefined) yield* options.onListening(listener.address)

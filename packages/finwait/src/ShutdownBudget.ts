@@ -94,16 +94,19 @@ const show = (millis: number): string => (millis % 1000 === 0 ? `${millis / 1000
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(
+export const make = Effect.fnUntraced(function* (
   input: Input = {}
 ): Effect.fn.Return<ShutdownBudget, ShutdownBudgetError> {
   const invalid = (problem: string) => new ShutdownBudgetError({ problem })
-  const part = Effect.fnUntraced(function*(name: keyof Input, otherwise: Duration.Duration) {
+  const part = Effect.fnUntraced(function* (name: keyof Input, otherwise: Duration.Duration) {
     const given = input[name]
-    const duration = given === undefined ? otherwise : yield* Effect.try({
-      try: () => Duration.fromInputUnsafe(given),
-      catch: () => invalid(`${name} ${JSON.stringify(given)} is not a duration`)
-    })
+    const duration =
+      given === undefined
+        ? otherwise
+        : yield* Effect.try({
+            try: () => Duration.fromInputUnsafe(given),
+            catch: () => invalid(`${name} ${JSON.stringify(given)} is not a duration`)
+          })
     const millis = Duration.toMillis(duration)
     if (millis < 0 || !Number.isFinite(millis)) return yield* invalid(`${name} must be finite and not negative`)
     return millis
@@ -115,7 +118,12 @@ export const make = Effect.fnUntraced(function*(
   const left = grace - lameDuck - close - margin
   const deadline = yield* part("deadline", Duration.millis(Math.max(0, left)))
   const sum = lameDuck + deadline + close + margin
-  const parts = [["lameDuck", lameDuck], ["deadline", deadline], ["close", close], ["margin", margin]] as const
+  const parts = [
+    ["lameDuck", lameDuck],
+    ["deadline", deadline],
+    ["close", close],
+    ["margin", margin]
+  ] as const
   const shown = `${parts.map(([name, millis]) => `${name} ${show(millis)}`).join(" + ")} = ${show(sum)}`
   if (sum > grace) {
     const whole = input.grace === undefined ? ", Kubernetes' default; set grace if yours is longer" : ""

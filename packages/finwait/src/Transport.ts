@@ -181,8 +181,11 @@ export interface ListenOptions {
  * @since 0.1.0
  */
 export interface Provider {
-  /** Establishes a pipe. Interruption ends the attempt. The caller owns what it gets, until `release` or `reset`. */
-  connect(address: Address): Effect.Effect<Transport, NetworkError>
+  /**
+   * Establishes a pipe. Interruption ends the attempt. The caller owns what it gets, until `release` or `reset`; `made`
+   * is told of it in the very turn in which it comes about, so that an interruption on its way loses no descriptor.
+   */
+  connect(address: Address, made: (transport: Transport) => void): Effect.Effect<Transport, NetworkError>
   /** Binds and listens. The scope's end closes a listener that nobody has stopped. */
   listen(address: Address, options: ListenOptions): Effect.Effect<Acceptor, NetworkError, Scope.Scope>
 }

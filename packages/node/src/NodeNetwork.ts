@@ -40,14 +40,16 @@ export interface Options {
    * Lets the system probe a silent peer, so that one that is gone without a word is noticed. Default: off, as the
    * system has it. `interval` and `count` need Node 24 or later.
    */
-  readonly keepAlive?: {
-    /** Silence before the first probe. */
-    readonly initialDelay: Duration.Input
-    /** Between probes. Default: the system's, 75 seconds on Linux. */
-    readonly interval?: Duration.Input | undefined
-    /** Unanswered probes until the connection is broken. Default: the system's, 9 on Linux. */
-    readonly count?: number | undefined
-  } | undefined
+  readonly keepAlive?:
+    | {
+        /** Silence before the first probe. */
+        readonly initialDelay: Duration.Input
+        /** Between probes. Default: the system's, 75 seconds on Linux. */
+        readonly interval?: Duration.Input | undefined
+        /** Unanswered probes until the connection is broken. Default: the system's, 9 on Linux. */
+        readonly count?: number | undefined
+      }
+    | undefined
   /** How long dialling may take, name resolution and all addresses included. Default 10 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
   /**
@@ -71,17 +73,20 @@ const settings = (options: Options): Settings => {
     noDelay: options.noDelay ?? true,
     connectTimeout: Duration.fromInputUnsafe(options.connectTimeout ?? "10 seconds"),
     attemptDelayMillis: millis(options.attemptDelay ?? 250),
-    onSocket: keepAlive === undefined ? () => {} : (socket) => {
-      const initialDelay = millis(keepAlive.initialDelay)
-      // Node 22 takes these two as arguments and knows no others.
-      if (keepAlive.interval === undefined && keepAlive.count === undefined) {
-        socket.setKeepAlive(true, initialDelay)
-        return
-      }
-      const probes = { interval: keepAlive.interval && millis(keepAlive.interval), count: keepAlive.count }
-      const setKeepAlive = socket.setKeepAlive.bind(socket) as (settings: unknown) => void
-      setKeepAlive({ enable: true, initialDelay, ...probes })
-    }
+    onSocket:
+      keepAlive === undefined
+        ? () => {}
+        : (socket) => {
+            const initialDelay = millis(keepAlive.initialDelay)
+            // Node 22 takes these two as arguments and knows no others.
+            if (keepAlive.interval === undefined && keepAlive.count === undefined) {
+              socket.setKeepAlive(true, initialDelay)
+              return
+            }
+            const probes = { interval: keepAlive.interval && millis(keepAlive.interval), count: keepAlive.count }
+            const setKeepAlive = socket.setKeepAlive.bind(socket) as (settings: unknown) => void
+            setKeepAlive({ enable: true, initialDelay, ...probes })
+          }
   }
 }
 
@@ -91,39 +96,49 @@ const failure = (operation: "connect" | "listen", address: Address.Address) => (
 /** Node wraps the errors of several attempts in one that has their code but none of their text. */
 const reasonOf = (error: NodeJS.ErrnoException): Reason => reasonFromCode(error.code ?? "UNKNOWN", error.message)
 
-const connect = (settings: Settings) => (address: Address.Address): Effect.Effect<Transport.Transport, NetworkError> =>
-  Effect.callback<Transport.Transport, Reason>((resume) => {
-    const target = address._tag === "Unix" ? { path: address.path } : {
-      host: address.host,
-      port: address.port,
-      noDelay: settings.noDelay,
-      autoSelectFamily: true,
-      // Node refuses less than 10 ms.
-      autoSelectFamilyAttemptTimeout: Math.max(10, settings.attemptDelayMillis)
-    }
-    const socket = Net.connect({ ...target, allowHalfOpen: true })
-    const onError = (error: NodeJS.ErrnoException) => {
-      // A Unix socket file that nobody made yet is a server that is not there yet, like a port nobody listens on.
-      const code = address._tag === "Unix" && error.code === "ENOENT" ? "ECONNREFUSED" : error.code
-      resume(Exit.fail(reasonFromCode(code ?? "UNKNOWN", error.message)))
-    }
-    socket.once("error", onError)
-    socket.once("connect", () => {
-      socket.off("error", onError)
-      settings.onSocket(socket)
-      resume(Exit.succeed(new NodeTransport(socket, localOf(socket, address), address)))
-    })
-    return Effect.sync(() => {
-      socket.destroy()
-    })
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: settings.connectTimeout,
-      orElse: () =>
-        Effect.fail<Reason>(new TimedOut({ connectTimeoutMillis: Duration.toMillis(settings.connectTimeout) }))
-    }),
-    Effect.mapError(failure("connect", address))
-  )
+const connect =
+  (settings: Settings) =>
+  (
+    address: Address.Address,
+    made: (transport: Transport.Transport) => void
+  ): Effect.Effect<Transport.Transport, NetworkError> =>
+    Effect.callback<Transport.Transport, Reason>((resume) => {
+      const target =
+        address._tag === "Unix"
+          ? { path: address.path }
+          : {
+              host: address.host,
+              port: address.port,
+              noDelay: settings.noDelay,
+              autoSelectFamily: true,
+              // Node refuses less than 10 ms.
+              autoSelectFamilyAttemptTimeout: Math.max(10, settings.attemptDelayMillis)
+            }
+      const socket = Net.connect({ ...target, allowHalfOpen: true })
+      const onError = (error: NodeJS.ErrnoException) => {
+        // A Unix socket file that nobody made yet is a server that is not there yet, like a port nobody listens on.
+        const code = address._tag === "Unix" && error.code === "ENOENT" ? "ECONNREFUSED" : error.code
+        resume(Exit.fail(reasonFromCode(code ?? "UNKNOWN", error.message)))
+      }
+      socket.once("error", onError)
+      socket.once("connect", () => {
+        socket.off("error", onError)
+        settings.onSocket(socket)
+        const transport = new NodeTransport(socket, localOf(socket, address), address)
+        made(transport)
+        resume(Exit.succeed(transport))
+      })
+      return Effect.sync(() => {
+        socket.destroy()
+      })
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: settings.connectTimeout,
+        orElse: () =>
+          Effect.fail<Reason>(new TimedOut({ connectTimeoutMillis: Duration.toMillis(settings.connectTimeout) }))
+      }),
+      Effect.mapError(failure("connect", address))
+    )
 
 const bind = (server: Net.Server, where: Net.ListenOptions): Effect.Effect<void, Reason> =>
   Effect.callback((resume) => {
@@ -139,7 +154,7 @@ const bind = (server: Net.Server, where: Net.ListenOptions): Effect.Effect<void,
   })
 
 const listen = (settings: Settings) =>
-  Effect.fnUntraced(function*(address: Address.Address, options: Transport.ListenOptions) {
+  Effect.fnUntraced(function* (address: Address.Address, options: Transport.ListenOptions) {
     const backlog = options.backlog ?? 511
     const server = Net.createServer({
       allowHalfOpen: true,
@@ -149,20 +164,17 @@ const listen = (settings: Settings) =>
     })
     server.maxConnections = connectionsMax()
     server.on("connection", settings.onSocket)
-    const start = address._tag === "Tcp"
-      ? Effect.as(bind(server, { host: address.host, port: address.port, backlog }), () => {})
-      : bindUnix(server, address.path, backlog, options.mode)
-    const acquire = Effect.map(
-      start,
-      (onStopped) => new NodeAcceptor(server, boundAddress(server, address), onStopped)
-    )
-    return yield* Effect.acquireRelease(
-      Effect.mapError(acquire, failure("listen", address)),
-      (acceptor) => Effect.callback<void>((resume) => acceptor.stop(() => resume(Exit.void)))
+    const start =
+      address._tag === "Tcp"
+        ? Effect.as(bind(server, { host: address.host, port: address.port, backlog }), () => {})
+        : bindUnix(server, address.path, backlog, options.mode)
+    const acquire = Effect.map(start, (onStopped) => new NodeAcceptor(server, boundAddress(server, address), onStopped))
+    return yield* Effect.acquireRelease(Effect.mapError(acquire, failure("listen", address)), (acceptor) =>
+      Effect.callback<void>((resume) => acceptor.stop(() => resume(Exit.void)))
     )
   })
 
-const bindUnix = Effect.fnUntraced(function*(
+const bindUnix = Effect.fnUntraced(function* (
   server: Net.Server,
   path: string,
   backlog: number,

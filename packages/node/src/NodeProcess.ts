@@ -200,7 +200,10 @@ class Main {
 
   private end(exit: Exit.Exit<unknown, unknown>): void {
     clearInterval(this.keepAlive)
-    const forced = this.failed || this.shutdown.isCut || this.shutdown.forced > 0 ||
+    const forced =
+      this.failed ||
+      this.shutdown.isCut ||
+      this.shutdown.forced > 0 ||
       this.shutdown.reports.some((report) => !report.clean)
     const code = this.codeOf({ exit, signal: this.first, signals: this.count, forced })
     if (!this.stopping && code === 0) {
@@ -219,7 +222,9 @@ class Main {
 }
 
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
-  Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause)) ? Effect.void : Effect.logError(cause)
+  Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause))
+    ? Effect.void
+    : Effect.logError(cause)
 
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`)

@@ -84,7 +84,10 @@ class List {
     // Never nothing: a clock may do that at once, inside this call.
     const left = Math.max(shortestMillis, this.first!.at - this.now())
     this.sleeper = Effect.runForkWith(context)(
-      Effect.andThen(Effect.sleep(Duration.millis(left)), Effect.sync(() => this.wake(context)))
+      Effect.andThen(
+        Effect.sleep(Duration.millis(left)),
+        Effect.sync(() => this.wake(context))
+      )
     )
   }
 
@@ -110,9 +113,9 @@ export const setAlarm = (context: Context.Context<never>, millis: number, ring: 
   }
   const clock = Context.get(context, Clock.Clock)
   let ofClock = lists.get(clock)
-  if (ofClock === undefined) lists.set(clock, ofClock = new Map())
+  if (ofClock === undefined) lists.set(clock, (ofClock = new Map()))
   const durations = ofClock
   let list = durations.get(millis)
-  if (list === undefined) durations.set(millis, list = new List(clock, () => durations.delete(millis)))
+  if (list === undefined) durations.set(millis, (list = new List(clock, () => durations.delete(millis))))
   return list.add(millis, ring, context)
 }

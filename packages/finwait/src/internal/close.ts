@@ -57,23 +57,24 @@ const releaseMillis = 1000
 
 export const closing = (connection: ConnectionImpl): Effect.Effect<CloseOutcome> => {
   // The deadline is not seen here: it is the connection's own `cut`, at its time, and fails whatever is awaited.
-  const stages = Effect.gen(function*() {
+  const stages = Effect.gen(function* () {
+    if (connection.policy.farewell !== undefined) connection.farewell = "failed"
+    // A pipe that is broken, and an abort, end here: a FIN, or a farewell, would make half an answer look whole.
+    yield* connection.until(() => true)
     yield* farewell(connection)
     yield* flush(connection)
     return yield* linger(connection)
   })
   return stages.pipe(
     Effect.catchCause((cause) => brokenOff(connection, cause)),
-    Effect.tap(() => Effect.sync(() => connection.transport.release()))
+    Effect.tap(() => act(connection, "release"))
   )
 }
 
 /** The protocol's last words. Not being able to say them never stops the close. */
 const farewell = (connection: ConnectionImpl): Effect.Effect<unknown, Cut | Broken> => {
   const { farewell, farewellRetry, farewellTimeout } = connection.policy
-  if (farewell === undefined) return Effect.void
-  connection.farewell = "failed"
-  if (connection.output.state !== "open") return Effect.void
+  if (farewell === undefined || connection.output.state !== "open") return Effect.void
   connection.enter("Farewell")
   connection.output.waitForRoom = false
   const words = Effect.suspend(() => farewell(connection)).pipe(
@@ -87,17 +88,22 @@ const farewell = (connection: ConnectionImpl): Effect.Effect<unknown, Cut | Brok
       said = exit
       connection.wakeClose()
     })
-    return connection.until(() => said !== undefined, Duration.toMillis(farewellTimeout)).pipe(
-      Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe())),
-      Effect.andThen(Effect.suspend(() => {
-        if (said !== undefined && Exit.isSuccess(said)) {
-          connection.farewell = "flushed"
-          return Effect.void
-        }
-        const why = said === undefined ? `no end within farewellTimeout ${Duration.format(farewellTimeout)}` : said.cause
-        return Effect.logDebug(`close ${connection.name}: the farewell failed`, why)
-      }))
-    )
+    return connection
+      .until(() => said !== undefined, Duration.toMillis(farewellTimeout))
+      .pipe(
+        Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe())),
+        Effect.andThen(
+          Effect.suspend(() => {
+            if (said !== undefined && Exit.isSuccess(said)) {
+              connection.farewell = "flushed"
+              return Effect.void
+            }
+            const why =
+              said === undefined ? `no end within farewellTimeout ${Duration.format(farewellTimeout)}` : said.cause
+            return Effect.logDebug(`close ${connection.name}: the farewell failed`, why)
+          })
+        )
+      )
   })
 }
 
@@ -112,7 +118,7 @@ const flush = (connection: ConnectionImpl): Awaited =>
   })
 
 /** Reads and throws away until the peer's FIN, within the three limits. */
-const linger = Effect.fnUntraced(function*(connection: ConnectionImpl) {
+const linger = Effect.fnUntraced(function* (connection: ConnectionImpl) {
   const { input, policy } = connection
   connection.enter("Lingering")
   const begun = connection.now()
@@ -138,7 +144,7 @@ const linger = Effect.fnUntraced(function*(connection: ConnectionImpl) {
 })
 
 /** The close did not get to its end: the pipe broke, or there was no more time. */
-const brokenOff = Effect.fnUntraced(function*(
+const brokenOff = Effect.fnUntraced(function* (
   connection: ConnectionImpl,
   cause: Cause.Cause<Cut | Broken>
 ): Effect.fn.Return<CloseOutcome> {
@@ -152,10 +158,16 @@ const brokenOff = Effect.fnUntraced(function*(
     ...ending(connection),
     cause: Option.isSome(failure) ? (failure.value as Cut).cause : "abort"
   })
-  connection.transport.reset()
+  yield* act(connection, "reset")
   yield* connection.released(releaseMillis)
   return outcome
 })
+
+/** The provider's last acts. They should not throw; one that does must not keep the close from its end. */
+const act = (connection: ConnectionImpl, what: "reset" | "release"): Effect.Effect<void> =>
+  Effect.sync(() => connection.transport[what]()).pipe(
+    Effect.catchCause((cause) => Effect.logError(`close ${connection.name}: a defect in the transport's ${what}`, cause))
+  )
 
 /** A farewell that was written but not flushed was not said. */
 const ending = (connection: ConnectionImpl): Account => {

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { Prototype } from "effect/Pipeable"
-import * as Pull from "effect/Pull"
+import type * as Pull from "effect/Pull"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import * as Address from "../Address.ts"
@@ -209,7 +209,7 @@ export class ConnectionImpl implements Connection, Receiver {
 
   /** Awaits that the descriptor is gone. */
   released(millis: number): Effect.Effect<boolean> {
-    return this.awaiting(() => this.isReleased ? Exit.succeed(true) : undefined, millis)
+    return this.awaiting(() => (this.isReleased ? Exit.succeed(true) : undefined), millis)
   }
 
   private awaiting<E>(check: () => Exit.Exit<boolean, E> | undefined, millis: number): Effect.Effect<boolean, E> {

@@ -9,11 +9,10 @@ import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Address from "../Address.ts"
-import type { CloseOutcome } from "../CloseOutcome.ts"
+import { type CloseOutcome, tags } from "../CloseOutcome.ts"
 import type { Drain, Phase, Progress, Report, Slow } from "../Drain.ts"
 import * as Metrics from "../Metrics.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
-
 import type { Served, ServerImpl } from "./server.ts"
 
 /** How many slow connections a report names: enough to see a pattern, few enough to read. */
@@ -64,6 +63,7 @@ export class ServerDrain implements Drain {
   readonly cut: Effect.Effect<void> = Effect.sync(() => this.cutNow())
 
   private cutNow(): void {
+    if (this.began === undefined) return
     this.isCut = true
     this.wake?.()
   }
@@ -75,17 +75,20 @@ export class ServerDrain implements Drain {
   })
 
   get progress(): Stream.Stream<Progress> {
-    return Stream.callback<Progress>((queue) =>
-      Effect.gen({ self: this }, function*() {
-        const tell = (progress: Progress) => {
-          Queue.offerUnsafe(queue, progress)
-          if (progress.phase === "Done") Queue.endUnsafe(queue)
-        }
-        tell(this.progressNow)
-        if (this.done !== undefined) return
-        this.watchers.add(tell)
-        yield* Effect.addFinalizer(() => Effect.sync(() => this.watchers.delete(tell)))
-      }), { bufferSize: 16, strategy: "sliding" })
+    return Stream.callback<Progress>(
+      (queue) =>
+        Effect.gen({ self: this }, function* () {
+          const tell = (progress: Progress) => {
+            Queue.offerUnsafe(queue, progress)
+            if (progress.phase === "Done") Queue.endUnsafe(queue)
+          }
+          tell(this.progressNow)
+          if (this.done !== undefined) return
+          this.watchers.add(tell)
+          yield* Effect.addFinalizer(() => Effect.sync(() => this.watchers.delete(tell)))
+        }),
+      { bufferSize: 16, strategy: "sliding" }
+    )
   }
 
   // What the server tells ---------------------------------------------------------------------------------------------
@@ -114,7 +117,7 @@ export class ServerDrain implements Drain {
     const shutdown = Context.get(context, CurrentShutdown)
     this.connections += served.size
     const uncut = shutdown.onCut(() => this.cutNow())
-    const drain = Effect.gen({ self: this }, function*() {
+    const drain = Effect.gen({ self: this }, function* () {
       yield* Effect.logInfo(`drain ${this.name}: ${served.size} connections`)
       yield* this.enter("LameDuck")
       yield* this.until(() => false, budget.lameDuck)
@@ -123,7 +126,7 @@ export class ServerDrain implements Drain {
       // Those who waited for room are served now: nobody else will come.
       for (const { connection } of served) connection.announce()
       yield* this.stopped(listener.stop)
-      listener.resume()
+      this.server.rested()
       yield* this.enter("Waiting")
       yield* this.until(() => served.size === 0, budget.deadline)
       if (served.size > 0) yield* this.interrupt
@@ -149,7 +152,7 @@ export class ServerDrain implements Drain {
     })
   }
 
-  private readonly interrupt = Effect.gen({ self: this }, function*() {
+  private readonly interrupt = Effect.gen({ self: this }, function* () {
     const { budget, served } = this.server
     if (this.isCut) return
     yield* this.enter("Interrupting")
@@ -163,24 +166,24 @@ export class ServerDrain implements Drain {
     yield* this.until(() => served.size === 0, budget.close)
   })
 
-  private readonly reset = Effect.gen({ self: this }, function*() {
+  private readonly reset = Effect.gen({ self: this }, function* () {
     const { served } = this.server
     yield* this.enter("Resetting")
     this.server.turnWaitingAway()
     this.forcedAt ??= "Resetting"
     for (const { connection, fiber, handlerEnded } of served) {
-      if (!handlerEnded && this.isCut) {
-        this.interrupted++
-        fiber!.interruptUnsafe()
-      }
+      // The connection first: a handler that ends would have it closed, and a FIN makes half an answer look whole.
       connection.cut("shutdown")
+      if (handlerEnded || !this.isCut) continue
+      this.interrupted++
+      fiber!.interruptUnsafe()
     }
     this.isCut = false
     const closed = () => [...served].every(({ outcome }) => outcome !== undefined)
     yield* this.until(closed, resetTimeout)
   })
 
-  private readonly finish = Effect.gen({ self: this }, function*() {
+  private readonly finish = Effect.gen({ self: this }, function* () {
     const { served, options, context } = this.server
     // Whoever is left has a handler that ignores the interruption. Its connection is closed; it is counted here.
     const abandoned = served.size
@@ -201,10 +204,7 @@ export class ServerDrain implements Drain {
     }
     Metrics.drainDuration.updateUnsafe(durationMillis, context)
     Context.get(context, CurrentShutdown).report(report)
-    yield* (report.clean ? Effect.logInfo : Effect.logWarning)(
-      `drain ${this.name}: ${report.clean ? "clean" : `forced at ${report.forcedAt}`} after ${durationMillis} ms`,
-      report
-    )
+    yield* (report.clean ? Effect.logInfo : Effect.logWarning)(`drain ${this.name}: ${summary(report)}`)
     if (options.onDrained !== undefined) {
       const said = Effect.runForkWith(context)(options.onDrained(report))
       let over = false
@@ -214,6 +214,7 @@ export class ServerDrain implements Drain {
       })
       yield* this.until(() => over, this.server.budget.margin)
     }
+    this.server.drained()
     this.done = report
     yield* this.enter("Done")
     for (const resume of this.reportWaiters) resume(Exit.succeed(report))
@@ -230,14 +231,18 @@ export class ServerDrain implements Drain {
   /** Awaits a condition, for no longer than its time, and not at all when there is none left. */
   private until(condition: () => boolean, time: Duration.Duration): Effect.Effect<unknown> {
     const over = () => this.isCut || condition()
-    return Effect.suspend(() => over() || Duration.isZero(time) ? Effect.void : Effect.callback<void>((resume) => {
-      this.wake = () => {
-        if (over()) resume(Effect.void)
-      }
-      return Effect.sync(() => {
-        this.wake = undefined
-      })
-    }).pipe(Effect.timeoutOption(time)))
+    return Effect.suspend(() =>
+      over() || Duration.isZero(time)
+        ? Effect.void
+        : Effect.callback<void>((resume) => {
+            this.wake = () => {
+              if (over()) resume(Effect.void)
+            }
+            return Effect.sync(() => {
+              this.wake = undefined
+            })
+          }).pipe(Effect.timeoutOption(time))
+    )
   }
 
   private count({ connection, outcome }: Served): void {
@@ -251,7 +256,7 @@ export class ServerDrain implements Drain {
     const last = slowest[slowest.length - 1]
     if (slowest.length === slowestMax && last!.millis >= millis) return
     const slow: Slow = { peer: connection.name, millis, outcome: tag, stage: outcome?.stage ?? connection.stage }
-    this.slowest = [...slowest, slow].sort((a, b) => b.millis - a.millis).slice(0, slowestMax)
+    this.slowest = [...slowest, slow].toSorted((a, b) => b.millis - a.millis).slice(0, slowestMax)
   }
 
   private get progressNow(): Progress {
@@ -274,3 +279,18 @@ export class ServerDrain implements Drain {
   }
 }
 
+/** One line that tells a person what happened. */
+const summary = (report: Report): string => {
+  const outcomes = tags.filter((tag) => report.outcomes[tag] > 0).map((tag) => `${report.outcomes[tag]} ${tag}`)
+  const troubles = [
+    [report.handlersInterrupted, "handlers interrupted"],
+    [report.handlersFailed, "handlers failed"],
+    [report.handlersAbandoned, "handlers abandoned"]
+  ] as const
+  return [
+    `${report.clean ? "clean" : `forced at ${report.forcedAt}`} after ${report.durationMillis} ms`,
+    `${report.connections} connections`,
+    ...outcomes,
+    ...troubles.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
+  ].join(", ")
+}

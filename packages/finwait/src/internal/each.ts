@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { ConnectionError } from "../ConnectionError.ts"
+import type { ConnectionError } from "../ConnectionError.ts"
 import { type Input, type Pulled, type Sink, done } from "./input.ts"
 import { Write } from "./output.ts"
 

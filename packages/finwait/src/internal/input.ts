@@ -76,11 +76,11 @@ export class Input {
   }
 
   take(boundary: boolean): Pulled {
+    if (this.waiter !== undefined || this.sink !== undefined) return this.failure(new Busy())
     const chunk = this.shift()
     if (chunk !== undefined) return Exit.succeed(chunk)
     const ended = this.endAt(boundary)
     if (ended !== undefined) return ended
-    if (this.waiter !== undefined || this.sink !== undefined) return this.failure(new Busy())
     return this.park(boundary)
   }
 

@@ -4,9 +4,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
-import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import { type CloseOutcome, tags } from "../CloseOutcome.ts"
@@ -16,8 +14,7 @@ const closedBy = Object.fromEntries(
   tags.map((tag) => [tag, Metric.withAttributes(Metrics.connectionsClosed, { outcome: tag })])
 ) as Record<CloseOutcome["_tag"], Metric.Counter<number>>
 
-export const recordOpen = (context: Context.Context<never>): void =>
-  Metrics.connectionsOpen.modifyUnsafe(1, context)
+export const recordOpen = (context: Context.Context<never>): void => Metrics.connectionsOpen.modifyUnsafe(1, context)
 
 export const recordClose = (context: Context.Context<never>, name: string, outcome: CloseOutcome): void => {
   Metrics.connectionsOpen.modifyUnsafe(-1, context)
@@ -41,8 +38,4 @@ export const traced = <A, E, R>(
 ): Effect.Effect<A, E, R> =>
   Context.get(context, Tracer.Tracer) === nobody
     ? effect
-    : Effect.withSpan(effect, name, { attributes: attributes() }) as Effect.Effect<A, E, R>
-
-/** The failure that a handler's exit tells of, if it is one that the peer did not cause. */
-export const handlerFailure = <E>(exit: Exit.Exit<unknown, E>): Option.Option<Exit.Failure<never, E>> =>
-  exit._tag === "Success" ? Option.none() : Option.some(exit as Exit.Failure<never, E>)
+    : (Effect.withSpan(effect, name, { attributes: attributes() }) as Effect.Effect<A, E, R>)

@@ -147,10 +147,10 @@ export interface Write extends Effect.Effect<void, ConnectionError> {
   readonly bytes: Uint8Array
 }
 
-export const Write = function(this: { output: Output; bytes: Uint8Array }, output: Output, bytes: Uint8Array) {
+export const Write = function (this: { output: Output; bytes: Uint8Array }, output: Output, bytes: Uint8Array) {
   this.output = output
   this.bytes = bytes
-} as unknown as new(output: Output, bytes: Uint8Array) => Write
+} as unknown as new (output: Output, bytes: Uint8Array) => Write
 
 Write.prototype = Effectable.Prototype<Write>({
   label: "Connection.write",

@@ -52,15 +52,16 @@ export class ServerImpl implements Receiver {
   private readonly perHost = new Map<string, number>()
   private readonly handlerContext: Context.Context<never>
   private warnedAt = -Infinity
+  private resting = false
+  private idleSweep: Fiber.Fiber<void> | undefined
 
   constructor(listener: Listener, options: Options, budget: ShutdownBudget, context: Context.Context<never>) {
     this.listener = listener
     this.options = options
     this.budget = budget
     this.context = context
-    this.handlerContext = options.maxFrameBytes === undefined
-      ? context
-      : Context.add(context, CurrentMaxFrameBytes, options.maxFrameBytes)
+    this.handlerContext =
+      options.maxFrameBytes === undefined ? context : Context.add(context, CurrentMaxFrameBytes, options.maxFrameBytes)
     this.drain = new ServerDrain(this)
   }
 
@@ -73,7 +74,7 @@ export class ServerImpl implements Receiver {
   start(): void {
     this.listener.attach(this)
     const { idleTimeout } = this.options
-    if (idleTimeout !== undefined) this.fork(sweepIdle(this, Duration.fromInputUnsafe(idleTimeout)))
+    if (idleTimeout !== undefined) this.idleSweep = this.fork(sweepIdle(this, Duration.fromInputUnsafe(idleTimeout)))
   }
 
   now(): number {
@@ -89,9 +90,8 @@ export class ServerImpl implements Receiver {
   readonly onConnection = (accepted: Connection): void => {
     const connection = accepted as ConnectionImpl
     const { remoteAddress } = connection
-    const host = this.options.connectionsPerPeerMax === undefined || remoteAddress._tag === "Unix"
-      ? undefined
-      : remoteAddress.host
+    const host =
+      this.options.connectionsPerPeerMax === undefined || remoteAddress._tag === "Unix" ? undefined : remoteAddress.host
     if (host !== undefined) {
       const open = this.perHost.get(host) ?? 0
       if (open >= this.options.connectionsPerPeerMax!) {
@@ -107,10 +107,26 @@ export class ServerImpl implements Receiver {
 
   /** Takes new connections as long as there is room for them. */
   private admit(): void {
-    const { connectionsMax } = this.options
-    if (connectionsMax === undefined) return
-    if (this.served.size >= connectionsMax) this.listener.suspend()
+    const { connectionsMax = Infinity } = this.options
+    if (this.resting || this.served.size >= connectionsMax) this.listener.suspend()
     else this.listener.resume()
+  }
+
+  /** Rests from accepting, for a while; never so long that a drain would miss who waits. */
+  private rest(): void {
+    this.resting = true
+    this.admit()
+    this.fork(Effect.andThen(Effect.sleep(backOff), Effect.sync(() => this.rested())))
+  }
+
+  rested(): void {
+    this.resting = false
+    this.admit()
+  }
+
+  /** The drain is over: nothing is looked at any more. */
+  drained(): void {
+    this.idleSweep?.interruptUnsafe()
   }
 
   readonly onRefused = (): void => {
@@ -125,8 +141,7 @@ export class ServerImpl implements Receiver {
         return void this.fork(Effect.logDebug(`${where}; going on`))
       case "backOff":
         this.warn(`${where}; resting for ${Duration.format(backOff)}`, { open: this.served.size })
-        this.listener.suspend()
-        return void this.fork(Effect.andThen(Effect.sleep(backOff), Effect.sync(() => this.listener.resume())))
+        return this.rest()
       case "stop":
       case "fatal":
         this.fork(Effect.logFatal(`${where}; the server cannot go on and drains`))
@@ -208,6 +223,8 @@ export class ServerImpl implements Receiver {
 }
 
 const causedByPeer = (cause: Cause.Cause<unknown>): boolean => {
-  const error = Cause.findErrorOption(cause)
-  return Option.isSome(error) && (error.value instanceof ConnectionError || error.value instanceof FrameError)
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  if (error instanceof FrameError) return true
+  // Two readers at once are a mistake in the handler.
+  return error instanceof ConnectionError && error.reason._tag !== "Busy"
 }

@@ -26,7 +26,7 @@ const writeFailed = (cause: ConnectionError) =>
   new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
 
 export const socketReader = (connection: ConnectionImpl): Socket.Socket["reader"] =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const scope = yield* Effect.scope
     let over = false
     yield* Scope.addFinalizer(
@@ -46,7 +46,7 @@ export const socketReader = (connection: ConnectionImpl): Socket.Socket["reader"
       })
     )
     return {
-      pull: Effect.suspend(() => over ? Effect.fail(closed(abnormal)) : pull),
+      pull: Effect.suspend(() => (over ? Effect.fail(closed(abnormal)) : pull)),
       upgrade: Socket.SocketUpgradeError.unsupported
     }
   })
@@ -56,7 +56,7 @@ export const socketWriter = (connection: ConnectionImpl): Socket.Socket["writer"
   const closeWrite = Effect.ignore(connection.closeWrite)
   return Effect.acquireRelease(
     Effect.succeed<Socket.Writer>({
-      write: (chunk) => Socket.isCloseEvent(chunk) ? closeWrite : write(chunk),
+      write: (chunk) => (Socket.isCloseEvent(chunk) ? closeWrite : write(chunk)),
       writeAll: (chunks) => Effect.forEach(chunks, write, { discard: true })
     }),
     () => closeWrite

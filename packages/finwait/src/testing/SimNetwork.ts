@@ -63,7 +63,12 @@ class Wire {
   carry(arrive: () => void): void {
     this.underway.push(arrive)
     const travel = Duration.isZero(this.latency) ? Effect.yieldNow : Effect.sleep(this.latency)
-    this.run(Effect.andThen(travel, Effect.sync(() => this.underway.shift()!())))
+    this.run(
+      Effect.andThen(
+        travel,
+        Effect.sync(() => this.underway.shift()!())
+      )
+    )
   }
 
   /** What a system does for its own program takes no time, but is never done inside the program's own call. */
@@ -305,7 +310,7 @@ export interface Sim {
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<Sim> {
+export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.fn.Return<Sim> {
   const context = yield* Effect.context<never>()
   const latency = Duration.fromInputUnsafe(options.latency ?? 0)
   const wire = () => new Wire(context, latency)
@@ -323,7 +328,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   }
 
   const provider: Transport.Provider = {
-    connect: Effect.fnUntraced(function*(address) {
+    connect: Effect.fnUntraced(function* (address, made) {
       // A handshake is one way there and one back.
       if (!Duration.isZero(latency)) yield* Effect.sleep(Duration.times(latency, 2))
       const acceptor = acceptors.get(Address.format(address))
@@ -336,10 +341,11 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
       }
       const from = address._tag === "Tcp" ? Address.tcp("127.0.0.1", nextPort++) : Address.unix("")
       const [client, server] = pair(from, address)
+      made(client)
       acceptor.arrive(server)
       return client
     }),
-    listen: Effect.fnUntraced(function*(address) {
+    listen: Effect.fnUntraced(function* (address) {
       const bound = address._tag === "Tcp" && address.port === 0 ? Address.tcp(address.host, nextPort++) : address
       const key = Address.format(bound)
       if (acceptors.has(key)) {
@@ -373,4 +379,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
  * @since 0.1.0
  */
 export const layer = (options?: Options): Layer.Layer<Network.Network> =>
-  Layer.effect(Network.Network, Effect.map(make(options), (sim) => sim.network))
+  Layer.effect(
+    Network.Network,
+    Effect.map(make(options), (sim) => sim.network)
+  )

@@ -1,7 +1,7 @@
 /**
  * A `net.Server` as an acceptor.
  */
-import * as Address from "finwait/Address"
+import type * as Address from "finwait/Address"
 import type { Acceptor, AcceptReceiver } from "finwait/Transport"
 import type * as Net from "node:net"
 import { remoteOf } from "./addresses.ts"

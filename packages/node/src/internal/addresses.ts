@@ -11,12 +11,8 @@ export const boundAddress = (server: Net.Server, asked: Address.Address): Addres
 
 /** The other side of an accepted socket. A client of a Unix socket has no name. */
 export const remoteOf = (socket: Net.Socket, local: Address.Address): Address.Address =>
-  local._tag === "Unix"
-    ? Address.unix("")
-    : Address.tcp(socket.remoteAddress ?? "unknown", socket.remotePort ?? 0)
+  local._tag === "Unix" ? Address.unix("") : Address.tcp(socket.remoteAddress ?? "unknown", socket.remotePort ?? 0)
 
 /** This side of a dialled socket. */
 export const localOf = (socket: Net.Socket, remote: Address.Address): Address.Address =>
-  remote._tag === "Unix"
-    ? Address.unix("")
-    : Address.tcp(socket.localAddress ?? "unknown", socket.localPort ?? 0)
+  remote._tag === "Unix" ? Address.unix("") : Address.tcp(socket.localAddress ?? "unknown", socket.localPort ?? 0)

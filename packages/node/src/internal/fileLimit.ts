@@ -20,4 +20,5 @@ const read = (): number => {
   }
 }
 
-export const connectionsMax = (limit = read()): number => Math.max(1, limit - Math.max(reserved, Math.round(limit / 64)))
+export const connectionsMax = (limit = read()): number =>
+  Math.max(1, limit - Math.max(reserved, Math.round(limit / 64)))

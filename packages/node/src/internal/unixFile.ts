@@ -57,8 +57,10 @@ const probe = (path: string): Effect.Effect<"alive" | "stale" | "absent", Reason
   })
 
 /** Makes sure that the path may be taken: nobody listens there, and what lies there is a socket. */
-export const claim = Effect.fnUntraced(function*(path: string): Effect.fn.Return<void, Reason> {
-  const found = yield* attempt(() => Fs.lstat(path).catch((error) => codeOf(error) === "ENOENT" ? undefined : Promise.reject(error)))
+export const claim = Effect.fnUntraced(function* (path: string): Effect.fn.Return<void, Reason> {
+  const found = yield* attempt(() =>
+    Fs.lstat(path).catch((error) => (codeOf(error) === "ENOENT" ? undefined : Promise.reject(error)))
+  )
   if (found === undefined) return
   if (!found.isSocket()) {
     return yield* Effect.fail(new SystemFailure({ code: "EEXIST", detail: "a file that is not a socket lies there" }))
@@ -67,7 +69,7 @@ export const claim = Effect.fnUntraced(function*(path: string): Effect.fn.Return
 })
 
 /** Puts the listening file in its place, and says which one it is. */
-export const publish = Effect.fnUntraced(function*(
+export const publish = Effect.fnUntraced(function* (
   temporary: string,
   path: string,
   mode: number | undefined
@@ -87,7 +89,7 @@ const unlinkOwn = (path: string, inode: number): void => {
 }
 
 /** Removes the file when the process exits without having closed its listener; the result takes that back. */
-export const unlinkAtExit = (path: string, inode: number): () => void => {
+export const unlinkAtExit = (path: string, inode: number): (() => void) => {
   const unlink = () => unlinkOwn(path, inode)
   process.once("exit", unlink)
   return () => {

@@ -21,6 +21,6 @@ export const S5: Scenario = {
   // It got everything and was told; whether giving up on such a peer is a reset, and forced, is the server's choice.
   judge: judging.judgeWith(
     judging.clients({ count: 1, whole: true, saw: "FIN" }),
-    judging.process({ within: 4, code: "any" })
+    judging.process({ within: 4, code: 0 })
   )
 }

@@ -1,0 +1,320 @@
+/**
+ * Every example as a user runs it: a process of its own, real sockets, a real SIGTERM while something is in flight.
+ */
+import { createHash, randomBytes } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import * as net from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, describe, it } from "vitest"
+import { Program } from "./tools/Program.ts"
+import { RawClient } from "./tools/RawClient.ts"
+
+const directory = mkdtempSync(join(tmpdir(), "finwait-examples-"))
+const programs: Array<Program> = []
+
+afterAll(() => {
+  for (const program of programs) program.kill()
+  rmSync(directory, { recursive: true })
+})
+
+const start = (name: string, env: Record<string, string>): Program => {
+  const program = new Program(new URL(`../examples/${name}/main.ts`, import.meta.url), { env })
+  programs.push(program)
+  return program
+}
+
+let sockets = 0
+const transports = {
+  TCP: (): Record<string, string> => ({ PORT: "0" }),
+  "a Unix socket": (): Record<string, string> => ({ SOCKET: join(directory, `${++sockets}.sock`) })
+}
+const eachTransport = Object.entries(transports)
+
+/** The process has ended well, and has said the two lines of JSON that it should, and no other. */
+const endedClean = async (program: Program, address: string, connections: number) => {
+  assert.deepStrictEqual(await program.ended(), { code: 0, signal: null }, program.stderr)
+  const [listening, ended, ...more] = program.said
+  assert.deepStrictEqual(more, [])
+  assert.deepStrictEqual(listening, { listening: address })
+  const { clean, outcomes, ...report } = ended!["drained"]
+  assert.isTrue(clean)
+  assert.strictEqual(report.address, address)
+  assert.strictEqual(report.connections, connections)
+  assert.deepStrictEqual(outcomes, { Graceful: connections, LingerExpired: 0, ResetByPeer: 0, Aborted: 0 })
+}
+
+const isAddress = (address: string, env: Record<string, string>) => {
+  if (env["SOCKET"] === undefined) assert.match(address, /^tcp:\/\/127\.0\.0\.1:\d+$/)
+  else assert.strictEqual(address, `unix://${env["SOCKET"]}`)
+}
+
+describe.concurrent("echo", () => {
+  it.each(eachTransport)("over %s: what had arrived before the signal goes back to the last byte", async (_, make) => {
+    const env = make()
+    const program = start("echo", env)
+    const address = await program.listening()
+    isAddress(address, env)
+    const client = await RawClient.connect(address)
+    const [first, second] = [randomBytes(3_000_000), randomBytes(32_000)]
+    await client.send(first)
+    await client.hears(first.length)
+    await client.send(second)
+    program.signal("SIGTERM")
+    assert.strictEqual(await client.ended(), "FIN")
+    assert.isTrue(client.bytes.equals(Buffer.concat([first, second])))
+    await endedClean(program, address, 1)
+  })
+})
+
+describe.concurrent("line-server", () => {
+  it.each(eachTransport)("over %s: a client in the middle of a line gets its answer, and all hear BYE", async (_, make) => {
+    const env = make()
+    const program = start("line-server", env)
+    const address = await program.listening()
+    isAddress(address, env)
+    const idle = await RawClient.connect(address)
+    const talking = await RawClient.connect(address)
+    await talking.send("one\ntwo\n")
+    await talking.hears("TWO\n")
+    await talking.send("hel")
+    const leaving = await RawClient.connect(address)
+    await leaving.send("three\n")
+    leaving.socket.end()
+    assert.strictEqual(await leaving.ended(), "FIN")
+    assert.strictEqual(leaving.text, "THREE\nBYE\n")
+
+    program.signal("SIGTERM")
+    assert.strictEqual(await idle.ended(), "FIN")
+    assert.strictEqual(idle.text, "BYE\n")
+    assert.isUndefined(talking.ending)
+    await talking.send("lo\nfour\n")
+    assert.strictEqual(await talking.ended(), "FIN")
+    assert.include(["ONE\nTWO\nHELLO\nBYE\n", "ONE\nTWO\nHELLO\nFOUR\nBYE\n"], talking.text)
+    await endedClean(program, address, 2)
+  })
+})
+
+describe.concurrent("chat", () => {
+  const goodbye = "* the server is going down, goodbye\n"
+
+  it.each(eachTransport)("over %s: what was said before the signal reaches everybody, then goodbye", async (_, make) => {
+    const env = make()
+    const program = start("chat", env)
+    const address = await program.listening()
+    isAddress(address, env)
+    const ada = await RawClient.connect(address)
+    await ada.send("/nick ada\n")
+    await ada.hears("is now ada\n")
+    const bob = await RawClient.connect(address)
+    await bob.hears("guest-2 joined\n")
+    const eve = await RawClient.connect(address)
+    await eve.hears("guest-3 joined\n")
+    eve.socket.end()
+    assert.strictEqual(await eve.ended(), "FIN")
+    await bob.hears("guest-3 left\n")
+    await bob.send("not yet ")
+    await ada.send("anybody there?\n")
+    program.signal("SIGTERM")
+
+    assert.strictEqual(await ada.ended(), "FIN")
+    await bob.send("over\n")
+    assert.strictEqual(await bob.ended(), "FIN")
+    const both = "* guest-2 joined\n* guest-3 joined\n* guest-3 left\nada: anybody there?\n"
+    assert.strictEqual(ada.text, `* guest-1 joined\n* guest-1 is now ada\n${both}${goodbye}`)
+    assert.strictEqual(bob.text, `${both}guest-2: not yet over\n${goodbye}`)
+    assert.strictEqual(eve.text, "* guest-3 joined\n")
+    await endedClean(program, address, 2)
+  })
+})
+
+describe.concurrent("tcp-proxy", () => {
+  const answer = randomBytes(32 * 1024 * 1024)
+  const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
+
+  /** Hands over each connection as a raw client sees its own, so that the test speaks on both ends. */
+  const upstream = async () => {
+    const connections: Array<net.Socket> = []
+    let arrived = () => {}
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on("error", () => {})
+      connections.push(socket)
+      arrived()
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const { port } = server.address() as net.AddressInfo
+    const next = async () => {
+      if (connections.length === 0) await new Promise<void>((resolve) => (arrived = resolve))
+      return connections.shift()!
+    }
+    return { server, address: `tcp://127.0.0.1:${port}`, next }
+  }
+
+  const reads = (socket: net.Socket, text: string) =>
+    new Promise<void>((resolve) => {
+      let heard = ""
+      const onData = (chunk: Buffer) => {
+        heard += chunk.toString()
+        if (heard !== text) return
+        socket.off("data", onData)
+        resolve()
+      }
+      socket.on("data", onData)
+    })
+
+  const fin = (socket: net.Socket) =>
+    new Promise<void>((resolve) => {
+      socket.once("end", resolve)
+      socket.resume()
+    })
+
+  it.each(eachTransport)("over %s: an exchange under way is finished, a silent one is closed", async (_, make) => {
+    const env = make()
+    const { address: target, next, server } = await upstream()
+    const program = start("tcp-proxy", { ...env, UPSTREAM: target })
+    const address = await program.listening()
+    isAddress(address, env)
+    const silent = await RawClient.connect(address)
+    const silentUpstream = await next()
+    const client = await RawClient.connect(address)
+    const clientUpstream = await next()
+    await Promise.all([client.send("half a "), reads(clientUpstream, "half a ")])
+
+    program.signal("SIGTERM")
+    await program.says("2 connections")
+    client.socket.pause()
+    client.socket.end("request")
+    await Promise.all([reads(clientUpstream, "request"), fin(clientUpstream)])
+    // The client has said its FIN, and so much that no buffer holds it all is on its way to it. While it does not read,
+    // nothing moves; the other one ends meanwhile, so that the pause has been longer than the proxy's own.
+    clientUpstream.end(answer)
+    await Promise.all([silent.ended(), fin(silentUpstream)])
+    silentUpstream.end()
+    assert.strictEqual(silent.ending, "FIN")
+    assert.strictEqual(silent.text, "")
+    assert.isUndefined(client.ending)
+    client.socket.resume()
+    assert.strictEqual(await client.ended(), "FIN")
+    assert.strictEqual(sha(client.bytes), sha(answer))
+    await endedClean(program, address, 2)
+    server.close()
+  })
+
+  it("passes a reset on, in both directions, and resets whom it cannot serve", async () => {
+    const { address: target, next, server } = await upstream()
+    const program = start("tcp-proxy", { PORT: "0", UPSTREAM: target })
+    const address = await program.listening()
+
+    const left = await RawClient.connect(address)
+    const leftUpstream = await next()
+    leftUpstream.resetAndDestroy()
+    assert.strictEqual(await left.ended(), "ECONNRESET")
+
+    const leaving = await RawClient.connect(address)
+    const leavingUpstream = await next()
+    const reset = new Promise<NodeJS.ErrnoException>((resolve) => leavingUpstream.once("error", resolve))
+    leavingUpstream.resume()
+    leaving.socket.resetAndDestroy()
+    assert.strictEqual((await reset).code, "ECONNRESET")
+
+    server.close()
+    const unserved = await RawClient.connect(address)
+    assert.strictEqual(await unserved.ended(), "ECONNRESET")
+
+    program.signal("SIGTERM")
+    await endedClean(program, address, 0)
+    assert.include(program.stderr, "refused: nobody listens there")
+  })
+})
+
+describe.concurrent("job-queue-client", () => {
+  /** A queue server that hands out what it is given, one job per TAKE, and keeps what it hears. */
+  class Queue {
+    readonly jobs: Array<string>
+    heard = ""
+    readonly connections: Array<net.Socket> = []
+    readonly server = net.createServer((socket) => {
+      this.connections.push(socket)
+      socket.setEncoding("utf8").on("data", (text: string) => {
+        this.heard += text
+        for (const _ of text.matchAll(/^TAKE$/gm)) {
+          const job = this.jobs.shift()
+          if (job !== undefined) socket.write(`${job}\n`)
+        }
+        this.changed()
+      })
+      socket.on("end", () => {
+        this.heard += "(FIN)"
+        this.changed()
+      })
+    })
+    private changed = () => {}
+
+    constructor(...jobs: ReadonlyArray<string>) {
+      this.jobs = [...jobs]
+    }
+
+    listen(port = 0): Promise<string> {
+      return new Promise((resolve) =>
+        this.server.listen(port, "127.0.0.1", () =>
+          resolve(`tcp://127.0.0.1:${(this.server.address() as net.AddressInfo).port}`)
+        )
+      )
+    }
+
+    hears(text: string): Promise<void> {
+      return new Promise((resolve) => {
+        this.changed = () => this.heard.includes(text) && resolve()
+        this.changed()
+      })
+    }
+
+    close(): Promise<void> {
+      return new Promise((resolve) => this.server.close(() => resolve()))
+    }
+  }
+
+  const graceful = ({ closed }: Record<string, any>) => {
+    assert.strictEqual(closed._tag, "Graceful")
+    assert.strictEqual(closed.farewell, "flushed")
+    assert.strictEqual(closed.bytesUnsent, 0)
+  }
+
+  it("waits for its server to come, finishes the job in hand at the signal, and says QUIT", async () => {
+    const early = new Queue()
+    const address = await early.listen()
+    await early.close()
+    const program = start("job-queue-client", { SERVER: address })
+    await program.says(`connect ${address.replace("://", " ")}: refused: nobody listens there`)
+    const queue = new Queue("JOB 1 0", "JOB 2 1500")
+    await queue.listen(Number(new URL(address).port))
+    await program.says("job 2")
+    program.signal("SIGTERM")
+    assert.deepStrictEqual(await program.ended(), { code: 0, signal: null }, program.stderr)
+    await queue.hears("(FIN)")
+    assert.strictEqual(queue.heard, "TAKE\nDONE 1\nTAKE\nDONE 2\nQUIT\n(FIN)")
+    const [connected, closed, ...more] = program.said
+    assert.deepStrictEqual(connected, { connected: address })
+    graceful(closed!)
+    assert.deepStrictEqual(more, [])
+    await queue.close()
+  })
+
+  it("comes back after its server has said goodbye, and leaves at once when it has nothing in hand", async () => {
+    const queue = new Queue()
+    const address = await queue.listen()
+    const program = start("job-queue-client", { SERVER: address })
+    await queue.hears("TAKE\n")
+    queue.connections[0]!.end()
+    await queue.hears("TAKE\nQUIT\n(FIN)TAKE\n")
+    program.signal("SIGTERM")
+    assert.deepStrictEqual(await program.ended(), { code: 0, signal: null }, program.stderr)
+    await queue.hears("TAKE\nQUIT\n(FIN)TAKE\nQUIT\n(FIN)")
+    const [first, firstClosed, second, secondClosed, ...more] = program.said
+    assert.deepStrictEqual([first, second], [{ connected: address }, { connected: address }])
+    graceful(firstClosed!)
+    graceful(secondClosed!)
+    assert.deepStrictEqual(more, [])
+    await queue.close()
+  })
+})
