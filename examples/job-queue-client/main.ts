@@ -44,7 +44,7 @@ const work = Effect.fnUntraced(function* (server: string) {
       yield* connection.write(`DONE ${job}\n`)
     })
   )
-  yield* Effect.forever(next)
+  return yield* Effect.forever(next)
 }, Effect.scoped)
 
 const main = Config.String("SERVER").pipe(

@@ -36,18 +36,17 @@ const forward = (upstream: string) =>
   Effect.fnUntraced(function* (client: Connection) {
     // Who cannot be served is told by a reset, as if nobody had listened.
     const server = yield* Network.connect(upstream).pipe(Effect.tapError(() => client.abort))
-    let moving = 0
-    let moves = 0
+    const traffic = { moving: 0, moved: 0 }
 
     // `pullRest`, not `pull`: a drain does not end it, so that no chunk is the last one only because it is whole.
     const copy = (from: Connection, to: Connection) =>
       Effect.forever(
         Effect.gen(function* () {
           const chunk = yield* from.pullRest
-          moving++
-          moves++
+          traffic.moving++
           yield* to.write(chunk)
-          moving--
+          traffic.moving--
+          traffic.moved++
         })
       ).pipe(Pull.catchDone(() => to.closeWrite))
 
@@ -55,10 +54,10 @@ const forward = (upstream: string) =>
       yield* client.draining
       let before: number
       do {
-        before = moves
+        before = traffic.moved
         yield* Effect.sleep(pause)
         // A write that still waits is a slow reader, not a pause.
-      } while (moving > 0 || moves > before)
+      } while (traffic.moving > 0 || traffic.moved > before)
     })
 
     yield* both(copy(client, server), copy(server, client)).pipe(

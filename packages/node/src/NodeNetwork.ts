@@ -102,36 +102,8 @@ const connect =
     address: Address.Address,
     made: (transport: Transport.Transport) => void
   ): Effect.Effect<Transport.Transport, NetworkError> =>
-    Effect.callback<Transport.Transport, Reason>((resume) => {
-      const target =
-        address._tag === "Unix"
-          ? { path: address.path }
-          : {
-              host: address.host,
-              port: address.port,
-              noDelay: settings.noDelay,
-              autoSelectFamily: true,
-              // Node refuses less than 10 ms.
-              autoSelectFamilyAttemptTimeout: Math.max(10, settings.attemptDelayMillis)
-            }
-      const socket = Net.connect({ ...target, allowHalfOpen: true })
-      const onError = (error: NodeJS.ErrnoException) => {
-        // A Unix socket file that nobody made yet is a server that is not there yet, like a port nobody listens on.
-        const code = address._tag === "Unix" && error.code === "ENOENT" ? "ECONNREFUSED" : error.code
-        resume(Exit.fail(reasonFromCode(code ?? "UNKNOWN", error.message)))
-      }
-      socket.once("error", onError)
-      socket.once("connect", () => {
-        socket.off("error", onError)
-        settings.onSocket(socket)
-        const transport = new NodeTransport(socket, localOf(socket, address), address)
-        made(transport)
-        resume(Exit.succeed(transport))
-      })
-      return Effect.sync(() => {
-        socket.destroy()
-      })
-    }).pipe(
+    (address._tag === "Unix" ? UnixFile.checkPath("connect", address.path) : Effect.void).pipe(
+      Effect.andThen(dial(settings, address, made)),
       Effect.timeoutOrElse({
         duration: settings.connectTimeout,
         orElse: () =>
@@ -139,6 +111,42 @@ const connect =
       }),
       Effect.mapError(failure("connect", address))
     )
+
+const dial = (
+  settings: Settings,
+  address: Address.Address,
+  made: (transport: Transport.Transport) => void
+): Effect.Effect<Transport.Transport, Reason> =>
+  Effect.callback((resume) => {
+    const target =
+      address._tag === "Unix"
+        ? { path: address.path }
+        : {
+            host: address.host,
+            port: address.port,
+            noDelay: settings.noDelay,
+            autoSelectFamily: true,
+            // Node refuses less than 10 ms.
+            autoSelectFamilyAttemptTimeout: Math.max(10, settings.attemptDelayMillis)
+          }
+    const socket = Net.connect({ ...target, allowHalfOpen: true })
+    const onError = (error: NodeJS.ErrnoException) => {
+      // A Unix socket file that nobody made yet is a server that is not there yet, like a port nobody listens on.
+      const code = address._tag === "Unix" && error.code === "ENOENT" ? "ECONNREFUSED" : error.code
+      resume(Exit.fail(reasonFromCode(code ?? "UNKNOWN", error.message)))
+    }
+    socket.once("error", onError)
+    socket.once("connect", () => {
+      socket.off("error", onError)
+      settings.onSocket(socket)
+      const transport = new NodeTransport(socket, localOf(socket, address), address)
+      made(transport)
+      resume(Exit.succeed(transport))
+    })
+    return Effect.sync(() => {
+      socket.destroy()
+    })
+  })
 
 const bind = (server: Net.Server, where: Net.ListenOptions): Effect.Effect<void, Reason> =>
   Effect.callback((resume) => {
@@ -168,7 +176,11 @@ const listen = (settings: Settings) =>
       address._tag === "Tcp"
         ? Effect.as(bind(server, { host: address.host, port: address.port, backlog }), () => {})
         : bindUnix(server, address.path, backlog, options.mode)
-    const acquire = Effect.map(start, (onStopped) => new NodeAcceptor(server, boundAddress(server, address), onStopped))
+    const acceptor = new NodeAcceptor(server, address)
+    const acquire = Effect.map(start, (withdraw) => {
+      acceptor.listening(boundAddress(server, address), withdraw)
+      return acceptor
+    })
     return yield* Effect.acquireRelease(Effect.mapError(acquire, failure("listen", address)), (acceptor) =>
       Effect.callback<void>((resume) => acceptor.stop(() => resume(Exit.void)))
     )
@@ -180,7 +192,7 @@ const bindUnix = Effect.fnUntraced(function* (
   backlog: number,
   mode: number | undefined
 ) {
-  yield* UnixFile.checkPath(path)
+  yield* UnixFile.checkPath("listen", path)
   yield* UnixFile.claim(path)
   const temporary = UnixFile.temporaryPath(path)
   yield* bind(server, { path: temporary, backlog })

@@ -148,7 +148,7 @@ class Main {
     // A program that waits for something that Node does not count, as a fiber does, is not over.
     this.keepAlive = setInterval(() => {}, 2 ** 31 - 1)
     const main = Effect.provideService(program, Shutdown.CurrentShutdown, this.shutdown)
-    this.fiber = Effect.runFork(this.options.disableErrorReporting ? main : Effect.tapCause(main, report))
+    this.fiber = Effect.runFork(main)
     // A signal may have come from within the program, before there was a fiber to interrupt.
     if (this.stopping) this.fiber.interruptUnsafe()
     this.fiber.addObserver((exit) => this.end(exit))
@@ -194,12 +194,14 @@ class Main {
       say(`not everything has ended within ${Math.round(latest)} ms: exiting`)
       process.exit(this.codeOf({ exit: Exit.interrupt(), signal: this.first, signals: this.count, forced: true }))
     }, latest).unref()
-    if (this.options.watchdog !== false) watch(latest + Math.min(margin / 4, 500))
+    if (this.options.watchdog !== false) watch(latest + Math.min(margin / 4, 500), Duration.toMillis(this.budget.grace))
     this.fiber?.interruptUnsafe()
   }
 
   private end(exit: Exit.Exit<unknown, unknown>): void {
     clearInterval(this.keepAlive)
+    // Here, not in the program's own fiber: one that is interrupted runs nothing more, and its release may have failed.
+    if (Exit.isFailure(exit) && !this.options.disableErrorReporting) Effect.runSync(report(exit.cause))
     const forced =
       this.failed ||
       this.shutdown.isCut ||

@@ -106,6 +106,11 @@ export class ServerDrain implements Drain {
     if (this.server.served.size === 0) this.wake?.()
   }
 
+  /** A connection has closed, whether its handler has ended or not: while resetting, that is what is awaited. */
+  look(): void {
+    if (this.current === "Resetting") this.wake?.()
+  }
+
   handlerFailed(): void {
     if (this.began !== undefined) this.failed++
   }
@@ -134,7 +139,10 @@ export class ServerDrain implements Drain {
       yield* this.finish
       uncut()
     })
-    return Effect.withSpan(drain, "finwait.drain", { attributes: { "server.address": this.name } })
+    // Whoever waits is told last: a program that ends at the report has ended the span, and an exporter has it.
+    return Effect.withSpan(drain, "finwait.drain", { attributes: { "server.address": this.name } }).pipe(
+      Effect.andThen(Effect.sync(() => this.tellReport()))
+    )
   })
 
   private get name(): string {
@@ -217,9 +225,13 @@ export class ServerDrain implements Drain {
     this.server.drained()
     this.done = report
     yield* this.enter("Done")
-    for (const resume of this.reportWaiters) resume(Exit.succeed(report))
-    this.reportWaiters.clear()
   })
+
+  private tellReport(): void {
+    const exit = Exit.succeed(this.done!)
+    for (const resume of this.reportWaiters) resume(exit)
+    this.reportWaiters.clear()
+  }
 
   private enter(phase: Phase): Effect.Effect<void> {
     return Effect.sync(() => {

@@ -17,6 +17,8 @@ type Handled<E, R> = Effect.Effect<unknown, E, R>
 class Each<E> implements Sink {
   active: Fiber.Fiber<unknown, E> | undefined
   private over = false
+  /** A handler runs that has not suspended yet: it may close the very connection that it reads. */
+  private starting = false
   private readonly input: Input
   private readonly handle: (chunk: Uint8Array) => Handled<E, never>
   private readonly isUnfinished: (() => boolean) | undefined
@@ -38,7 +40,7 @@ class Each<E> implements Sink {
   }
 
   get busy(): boolean {
-    return this.active !== undefined
+    return this.active !== undefined || this.starting
   }
 
   get unfinished(): boolean {
@@ -54,7 +56,9 @@ class Each<E> implements Sink {
     }
     if (effect instanceof Write) effect = effect.output.write(effect.bytes) as Handled<E, never>
     if (Exit.isExit(effect)) return this.settle(effect as Exit.Exit<unknown, E>)
+    this.starting = true
     const fiber = this.run(effect)
+    this.starting = false
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.settle(exit)
     this.active = fiber

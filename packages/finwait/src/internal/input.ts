@@ -174,7 +174,7 @@ export class Input {
       sink.take(chunk)
       if (this.sink !== sink) return
       if (sink.busy) this.hold()
-      else if (this.sweep === "swept") this.feed(sink)
+      else if (this.ended !== undefined || this.sweep === "swept") this.feed(sink)
       return
     }
     this.chunks.push(chunk)
@@ -202,6 +202,8 @@ export class Input {
 
   /** Nobody takes what arrives: hold the peer back, unless a sweep still gathers. */
   private hold(): void {
+    // A handler that closes its connection is done with the input, not in the way of it.
+    if (this.onDiscard !== undefined) return
     if (this.sweep !== "sweeping") return this.stop()
     if (this.chunksBytes < sweepBytesMax) return
     this.sweep = "capped"

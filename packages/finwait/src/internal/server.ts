@@ -175,6 +175,7 @@ export class ServerImpl implements Receiver {
     connection.onClosed = (outcome) => {
       served.outcome = outcome
       this.settle(served)
+      this.drain.look()
     }
     return served
   }

@@ -82,9 +82,12 @@ export const networkOf = (transport: Transport.Transport): Network.Network["Serv
     listen: () => Effect.die("a fake pipe does not listen")
   })
 
-/** A connection over a fake pipe. */
+/** A connection over a fake pipe; aborted at the end of the test unless it has closed. */
 export const connected = (
   transport: Transport.Transport,
   close?: ClosePolicy.Options
 ): Effect.Effect<Connection.Connection, NetworkError.NetworkError, Scope.Scope> =>
-  networkOf(transport).connect("tcp://127.0.0.1:2", { close })
+  Effect.tap(
+    networkOf(transport).connect("tcp://127.0.0.1:2", { close }),
+    (connection) => Effect.addFinalizer(() => connection.abort)
+  )

@@ -24,6 +24,12 @@ export const passing = (time: Duration.Input): Effect.Effect<void> =>
 /** Milliseconds of virtual time since the test began. */
 export const now: Effect.Effect<number> = TestClock.testClockWith((clock) => clock.currentTimeMillis)
 
+/**
+ * Tells the test's clock that it is in use. Before that, its first sleep begins with an interruptible step, so that a
+ * finalizer of an interrupted fiber that sleeps would end there.
+ */
+export const clockUsed: Effect.Effect<void> = TestClock.adjust(0)
+
 export const address = "tcp://127.0.0.1:7000"
 
 export interface Pair {
@@ -42,6 +48,7 @@ export const pair = Effect.fnUntraced(function*(
     readonly peerClose?: ClosePolicy.Options
   } = {}
 ): Effect.fn.Return<Pair, NetworkError.NetworkError, Scope.Scope> {
+  yield* clockUsed
   const sim = yield* SimNetwork.make(options.sim)
   const listener = yield* sim.network.listen(address, { close: options.peerClose })
   const accepted: Array<Connection.Connection> = []

@@ -18,19 +18,20 @@ const quietTurns = 2
 const handoverTurnsMax = 32_768
 
 export class NodeAcceptor implements Acceptor {
-  readonly address: Address.Address
+  /** As it was asked for, until it listens. */
+  address: Address.Address
   private readonly server: Net.Server
-  private readonly onStopped: () => void
+  private withdraw = () => {}
   private receiver: AcceptReceiver | undefined
   private waiting: Array<NodeTransport> = []
   private accepted = 0
   private stopping: Array<() => void> | undefined
   private stopped = false
 
-  constructor(server: Net.Server, address: Address.Address, onStopped: () => void) {
+  /** To be made before the server listens: whoever connects in that very moment must find somebody. */
+  constructor(server: Net.Server, address: Address.Address) {
     this.server = server
     this.address = address
-    this.onStopped = onStopped
     server.on("connection", (socket) => {
       this.accepted++
       const transport = new NodeTransport(socket, this.address, remoteOf(socket, this.address))
@@ -41,6 +42,12 @@ export class NodeAcceptor implements Acceptor {
     server.on("drop", () => this.receiver?.onOverflow())
   }
 
+  /** It listens; `withdraw` takes the name back under which it is found. */
+  listening(address: Address.Address, withdraw: () => void): void {
+    this.address = address
+    this.withdraw = withdraw
+  }
+
   attach(receiver: AcceptReceiver): void {
     this.receiver = receiver
     for (const transport of this.waiting.splice(0)) receiver.onAccept(transport)
@@ -48,12 +55,14 @@ export class NodeAcceptor implements Acceptor {
 
   /**
    * Closing a listening socket resets whoever waits in its backlog, so the backlog is accepted first, turn by turn,
-   * until nobody comes any more.
+   * until nobody comes any more. A Unix socket's name goes first: whoever comes later finds nobody, and tries again,
+   * where he would have been accepted by the kernel and then reset.
    */
   stop(callback: () => void): void {
     if (this.stopped) return callback()
     if (this.stopping !== undefined) return void this.stopping.push(callback)
     this.stopping = [callback]
+    this.withdraw()
     let quiet = 0
     let turns = 0
     let before = this.accepted
@@ -70,7 +79,6 @@ export class NodeAcceptor implements Acceptor {
     for (const transport of this.waiting.splice(0)) transport.reset()
     // The callback of close() waits for every connection; the listening socket itself is gone at once.
     this.server.close()
-    this.onStopped()
     this.stopped = true
     for (const callback of this.stopping!) callback()
   }

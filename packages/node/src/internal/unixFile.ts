@@ -14,6 +14,7 @@ import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import { statSync, unlinkSync } from "node:fs"
 import * as Net from "node:net"
+import { dirname } from "node:path"
 import { AddressInUse, PathTooLong, type Reason, reasonFromCode, SystemFailure } from "finwait/NetworkError"
 
 /** `sun_path` has 108 bytes on Linux, 104 on macOS and BSD, a NUL included. Node 22 cuts longer ones silently. */
@@ -26,9 +27,10 @@ const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code
 const attempt = <A>(act: () => Promise<A>): Effect.Effect<A, Reason> =>
   Effect.tryPromise({ try: act, catch: (error) => reasonFromCode(codeOf(error), String(error)) })
 
-export const checkPath = (path: string): Effect.Effect<void, Reason> => {
+/** Whether a path can be connected to, or listened at, which takes a temporary name beside it. */
+export const checkPath = (operation: "connect" | "listen", path: string): Effect.Effect<void, Reason> => {
   const pathBytes = Buffer.byteLength(path)
-  const limit = pathBytesMax - temporarySuffixBytes
+  const limit = operation === "connect" ? pathBytesMax : pathBytesMax - temporarySuffixBytes
   return pathBytes > limit ? Effect.fail(new PathTooLong({ pathBytes, pathBytesMax: limit })) : Effect.void
 }
 
@@ -61,7 +63,8 @@ export const claim = Effect.fnUntraced(function* (path: string): Effect.fn.Retur
   const found = yield* attempt(() =>
     Fs.lstat(path).catch((error) => (codeOf(error) === "ENOENT" ? undefined : Promise.reject(error)))
   )
-  if (found === undefined) return
+  // Of a folder that is absent, bind says EACCES: libuv translates it.
+  if (found === undefined) return yield* attempt(() => Fs.access(dirname(path)))
   if (!found.isSocket()) {
     return yield* Effect.fail(new SystemFailure({ code: "EEXIST", detail: "a file that is not a socket lies there" }))
   }
@@ -88,12 +91,21 @@ const unlinkOwn = (path: string, inode: number): void => {
   }
 }
 
+/** Of all listeners of the process: one listener for its exit each would be warned of as a leak. */
+const atExit = new Set<() => void>()
+
+const onExit = (): void => {
+  for (const unlink of atExit) unlink()
+}
+
 /** Removes the file when the process exits without having closed its listener; the result takes that back. */
 export const unlinkAtExit = (path: string, inode: number): (() => void) => {
   const unlink = () => unlinkOwn(path, inode)
-  process.once("exit", unlink)
+  if (atExit.size === 0) process.on("exit", onExit)
+  atExit.add(unlink)
   return () => {
-    process.off("exit", unlink)
+    atExit.delete(unlink)
+    if (atExit.size === 0) process.off("exit", onExit)
     unlink()
   }
 }

@@ -1,0 +1,309 @@
+/** How a process ends: every test is a process of its own, with real signals. */
+import type * as NodeProcess from "@finwait/node/NodeProcess"
+import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { afterAll, assert, describe, it } from "vitest"
+import { Program } from "../../../test/tools/Program.ts"
+import { RawClient } from "../../../test/tools/RawClient.ts"
+
+const started: Array<Program> = []
+
+afterAll(() => {
+  for (const program of started) program.kill()
+})
+
+interface Options {
+  readonly options?: NodeProcess.Options
+  readonly env?: Record<string, string>
+  readonly through?: ReadonlyArray<string>
+}
+
+const start = (fixture: string, { options, env, through }: Options): Program => {
+  const program = new Program(new URL(`fixtures/${fixture}.ts`, import.meta.url), {
+    env: { OPTIONS: JSON.stringify(options ?? {}), ...env },
+    ...(through && { through })
+  })
+  started.push(program)
+  return program
+}
+
+const run = (name: string, options: NodeProcess.Options = {}) => start("program", { options, env: { PROGRAM: name } })
+
+/** A server, and a client that has told it something and got its answer. */
+const serve = async (line: string, given: Options = {}) => {
+  const program = start("server", given)
+  const client = await RawClient.connect(await program.listening())
+  await client.send(`${line}\n`)
+  await client.hears("\n")
+  return { program, client }
+}
+
+const ends = async (program: Program, code: number | null, signal: NodeJS.Signals | null = null) =>
+  assert.deepStrictEqual(await program.ended(), { code, signal }, program.stderr + program.stdout)
+
+const count = (program: Program, text: string) => (program.stderr + program.stdout).split(text).length - 1
+
+const draining = (program: Program) => program.says("1 connections")
+
+const report = (program: Program) => program.said[1]!["drained"]
+
+describe.concurrent("a signal", () => {
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s drains, and a clean drain exits 0", async (signal) => {
+    const { client, program } = await serve("hello")
+    await client.send("half a ")
+    program.signal(signal)
+    await draining(program)
+    await client.send("line\n")
+    assert.strictEqual(await client.ended(), "FIN")
+    assert.strictEqual(client.text, "HELLO\nHALF A LINE\n")
+    await ends(program, 0)
+    assert.isTrue(report(program).clean)
+    assert.lengthOf(program.lines, 2)
+  })
+
+  it("that comes twice at once is an echo, and counts once", async () => {
+    const { client, program } = await serve("twice")
+    await client.send("half a ")
+    await draining(program)
+    await client.send("line\n")
+    assert.strictEqual(await client.ended(), "FIN")
+    assert.strictEqual(client.text, "twice\nHALF A LINE\n")
+    await ends(program, 0)
+  })
+
+  it("that comes twice at once counts twice when there is no echoWindow", async () => {
+    const { client, program } = await serve("twice", { options: { echoWindow: 0 } })
+    assert.strictEqual(await client.ended(), "ECONNRESET")
+    await ends(program, 1)
+  })
+
+  it("of another kind counts at once: the second resets what is open", async () => {
+    const { client, program } = await serve("hang")
+    program.signal("SIGTERM")
+    await draining(program)
+    program.signal("SIGINT")
+    assert.strictEqual(await client.ended(), "ECONNRESET")
+    await ends(program, 1)
+    assert.include(program.stderr, "SIGINT again: every deadline is cut, what is open is reset\n")
+    assert.strictEqual(report(program).forcedAt, "Resetting")
+    assert.strictEqual(report(program).outcomes.Aborted, 1)
+  })
+
+  it("for the third time exits at once, with the code of the signal", async () => {
+    const program = run("never finishes")
+    await program.says("waiting")
+    program.signal("SIGTERM")
+    await program.says("releasing")
+    program.signal("SIGINT")
+    await program.says("every deadline is cut")
+    program.signal("SIGHUP")
+    await ends(program, 129)
+    assert.include(program.stderr, "SIGHUP a third time: exiting at once\n")
+  })
+
+  it("that was not asked for keeps its own meaning", async () => {
+    const program = run("waits", { signals: ["SIGUSR2"] })
+    await program.says("waiting")
+    program.signal("SIGTERM")
+    await ends(program, null, "SIGTERM")
+  })
+
+  it("that was asked for stops", async () => {
+    const program = run("waits", { signals: ["SIGUSR2"] })
+    await program.says("waiting")
+    program.signal("SIGUSR2")
+    await ends(program, 0)
+  })
+
+  it("reaches a process that is PID 1", async ({ skip }) => {
+    const through = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if (spawnSync(through[0]!, [...through.slice(1), "true"]).status !== 0) {
+      return skip("no process can be PID 1 here: `unshare --pid` does not work")
+    }
+    const { client, program } = await serve("hello", { through })
+    const [first] = readFileSync(`/proc/${program.pid}/task/${program.pid}/children`, "utf8").split(" ")
+    process.kill(Number(first), "SIGTERM")
+    assert.strictEqual(await client.ended(), "FIN")
+    await ends(program, 0)
+    assert.isTrue(report(program).clean)
+  })
+})
+
+describe.concurrent("the end of the time", () => {
+  const short = { grace: "1 second" } as const
+
+  it("for the handlers interrupts them, which exits 1", async () => {
+    const { client, program } = await serve("hang", { options: { shutdown: short } })
+    program.signal("SIGTERM")
+    assert.strictEqual(await client.ended(), "FIN")
+    await ends(program, 1)
+    assert.strictEqual(report(program).handlersInterrupted, 1)
+    assert.strictEqual(report(program).forcedAt, "Interrupting")
+  })
+
+  it("for the handlers leaves one behind that cannot be interrupted, and its connection closed", async () => {
+    const { client, program } = await serve("stubborn", { options: { shutdown: short } })
+    program.signal("SIGTERM")
+    await client.ended()
+    await ends(program, 1)
+    assert.strictEqual(report(program).handlersAbandoned, 1)
+  })
+
+  it("for a release that has no bound of its own ends the process", async () => {
+    const program = run("never finishes", { shutdown: short })
+    await program.says("waiting")
+    program.signal("SIGTERM")
+    await ends(program, 1)
+    assert.strictEqual(count(program, "not everything has ended within 950 ms: exiting"), 1)
+  })
+
+  it("for a blocked event loop is a kill, which names what blocks", async () => {
+    // The margin is the time that the watchdog has to find out.
+    const { program } = await serve("block Infinity", {
+      options: { shutdown: { grace: "3200 millis", margin: "3 seconds", close: 0 } }
+    })
+    program.signal("SIGTERM")
+    await ends(program, null, "SIGKILL")
+    assert.include(program.stderr, "the event loop is blocked past the shutdown's end: killing the process\n")
+    assert.match(program.stderr, /at blockTheLoop \(.*fixtures\/server\.ts:\d+\)/)
+  })
+
+  it("for a blocked event loop passes unnoticed without a watchdog", async () => {
+    const { program } = await serve("block 1500", { options: { shutdown: short, watchdog: false } })
+    program.signal("SIGTERM")
+    await ends(program, 1)
+    assert.notInclude(program.stderr, "killing")
+  })
+})
+
+describe.concurrent("a program", () => {
+  it("that succeeds ends by itself", async () => {
+    const program = run("succeeds")
+    await ends(program, 0)
+    assert.strictEqual(program.stdout, "done\n")
+    assert.strictEqual(program.stderr, "")
+  })
+
+  it("that succeeds lets what it has left behind end as well", async () => {
+    const program = run("leaves a timer")
+    await ends(program, 0)
+    assert.strictEqual(program.stdout, "later\n")
+  })
+
+  it.each(["fails", "dies"])("that %s says so once, and exits 1", async (name) => {
+    const program = run(name)
+    await ends(program, 1)
+    assert.strictEqual(count(program, "it is broken"), 1, program.stderr)
+  })
+
+  it("whose error has an exit code exits with it", async () => {
+    const program = run("fails with a code")
+    await ends(program, 42)
+    assert.strictEqual(count(program, "it has a code"), 1)
+  })
+
+  it("whose error is not to be reported is silent", async () => {
+    const program = run("fails unreported")
+    await ends(program, 1)
+    assert.strictEqual(program.stderr + program.stdout, "")
+  })
+
+  it("that fails is silent when reporting is disabled", async () => {
+    const program = run("fails", { disableErrorReporting: true })
+    await ends(program, 1)
+    assert.strictEqual(program.stderr + program.stdout, "")
+  })
+
+  it("that interrupts itself exits 130", async () => {
+    await ends(run("interrupts itself"), 130)
+  })
+
+  it("of which a part asks for the end stops, and exits 1", async () => {
+    await ends(run("asks for its end"), 1)
+  })
+
+  it("that fails while it stops says so, and exits 1", async () => {
+    const program = run("fails while it stops")
+    await program.says("waiting")
+    program.signal("SIGTERM")
+    await ends(program, 1)
+    assert.strictEqual(count(program, "the release is broken"), 1)
+  })
+
+  it("chooses its exit code itself when it wants to", async () => {
+    const { program } = await serve("hello", { env: { EXIT_CODE: "7" } })
+    program.signal("SIGTERM")
+    await ends(program, 7)
+  })
+
+  it("whose budget does not fit is not begun: the sum is shown, and it exits 1", async () => {
+    const program = run("succeeds", { shutdown: { grace: "10 seconds", deadline: "20 seconds" } })
+    await ends(program, 1)
+    assert.strictEqual(program.stdout, "")
+    assert.strictEqual(
+      program.stderr,
+      "shutdown budget: lameDuck 0s + deadline 20s + close 2s + margin 1s = 23s, 13s more than grace 10s\n"
+    )
+  })
+
+  it("that says a lot and fails has said it all, however slowly it is read", async () => {
+    const program = run("says a lot")
+    const { stdout } = program.child
+    stdout!.on("data", () => {
+      stdout!.pause()
+      setImmediate(() => stdout!.resume())
+    })
+    await ends(program, 1)
+    assert.lengthOf(
+      program.lines.filter((line) => /^line \d+ x{20}$/.test(line)),
+      40_000
+    )
+    assert.strictEqual(count(program, "and then fails"), 1)
+  })
+})
+
+describe.concurrent("what nobody has caught", () => {
+  it.each([
+    ["throw", "thrown in nobody's fiber"],
+    ["reject", "rejected by nobody's promise"]
+  ])("by %s is reported once, drains, and exits 1", async (command, message) => {
+    const { client, program } = await serve(command)
+    await client.send("half a ")
+    await draining(program)
+    await client.send("line\n")
+    assert.strictEqual(await client.ended(), "FIN")
+    assert.strictEqual(client.text, `${command}\nHALF A LINE\n`)
+    await ends(program, 1)
+    assert.strictEqual(count(program, `uncaught Error: ${message}`), 1)
+    assert.isTrue(report(program).clean)
+  })
+
+  it("ends the process on the spot when it is left to Node", async () => {
+    const { program } = await serve("throw", { options: { uncaught: "crash" } })
+    await ends(program, 1)
+    assert.include(program.stderr, "thrown in nobody's fiber")
+    assert.notInclude(program.stderr, "drain")
+    assert.lengthOf(program.lines, 1)
+  })
+})
+
+describe.concurrent("the file limit", () => {
+  it("turns away who does not fit, and counts them: nobody is dropped in silence", async () => {
+    const program = start("server", { through: ["sh", "-c", `ulimit -n 128; exec "$@"`, "sh"] })
+    const address = await program.listening()
+    const clients = await Promise.all(Array.from({ length: 100 }, () => RawClient.connect(address)))
+    await Promise.all(
+      clients.map(async (client) => {
+        client.socket.write("hello\n")
+        await client.until(() => client.text === "HELLO\n" || client.ending !== undefined, "an answer or an end")
+      })
+    )
+    const served = clients.filter((client) => client.text === "HELLO\n" && client.ending === undefined)
+    assert.lengthOf(served, 64)
+    program.signal("SIGTERM")
+    for (const client of served) assert.strictEqual(await client.ended(), "FIN")
+    await ends(program, 0)
+    assert.strictEqual(program.said[1]!["refused"], 36)
+    assert.include(program.stderr, "connections are refused: a limit is reached")
+  })
+})
