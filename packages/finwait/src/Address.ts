@@ -73,7 +73,7 @@ export const tcp = (host: string, port: number): Tcp => ({ _tag: "Tcp", host, po
  */
 export const unix = (path: string): Unix => ({ _tag: "Unix", path })
 
-const tcpPattern = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/?#\s]+)):(\d{1,6})\/?$/
+const tcpPattern = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/?#[\]\s]+)):(\d{1,6})\/?$/
 
 /**
  * Reads an address from its URL. An address that is one already passes through, after the same checks.

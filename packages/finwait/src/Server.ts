@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function* <E, R, RL = never, RD = never>(
     close: options.close,
     waitingMax: options.overflow === "refuse" ? 0 : options.waitingMax
   })
-  const server = new ServerImpl(listener, options as Options, budget, context)
+  const server = new ServerImpl(listener, options, budget, context)
   yield* Effect.addFinalizer(() => server.drain.begin)
   server.start()
   if (options.onListening !== undefined) yield* options.onListening(listener.address)

@@ -127,7 +127,8 @@ const classes: Record<string, AcceptErrorClass> = {
  * @category models
  * @since 0.1.0
  */
-export const acceptErrorClass = (code: string): AcceptErrorClass => classes[code] ?? "fatal"
+export const acceptErrorClass = (code: string): AcceptErrorClass =>
+  (Object.hasOwn(classes, code) ? classes[code] : undefined) ?? "fatal"
 
 /**
  * The one who is told what a listening socket accepts.

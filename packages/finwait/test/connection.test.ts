@@ -16,7 +16,7 @@ const reset = "read tcp 127.0.0.1:7000: reset by the peer"
 
 describe("pull", () => {
   it.effect("gives what arrived, in order, then ends, and goes on ending", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       for (const part of ["one ", "two ", "three"]) {
         yield* peer.write(part)
@@ -36,19 +36,21 @@ describe("pull", () => {
       assert.deepStrictEqual(chunks, ["one ", "two ", "three"])
       assert.strictEqual(ending(yield* Effect.exit(here.pull)), "done")
       assert.strictEqual(ending(yield* Effect.exit(here.pullRest)), "done")
-    }))
+    })
+  )
 
   it.effect("an empty write is no chunk", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const transport = new FakeTransport()
       const here = yield* connected(transport)
       yield* here.write("")
       yield* here.write(new Uint8Array(0))
       assert.deepStrictEqual(transport.told, [])
-    }))
+    })
+  )
 
   it.effect("what arrived before a reset is still read, then the reset is told", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const transport = new FakeTransport()
       const here = yield* connected(transport)
       const first = yield* Effect.forkChild(here.pull)
@@ -59,10 +61,11 @@ describe("pull", () => {
       assert.strictEqual(text(yield* Fiber.join(first)), "a")
       assert.strictEqual(text(yield* here.pull), "b")
       assert.strictEqual(ending(yield* Effect.exit(here.pull)), "read tcp 127.0.0.1:2: reset by the peer")
-    }))
+    })
+  )
 
   it.effect("a waiting reader hears of a reset, and of this side's own close", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const first = yield* pair()
       const waiting = yield* Effect.forkChild(Effect.exit(first.here.pull))
       yield* settled
@@ -74,22 +77,21 @@ describe("pull", () => {
       yield* settled
       yield* Effect.forkChild(second.here.close)
       assert.strictEqual(ending(yield* Fiber.join(reading)), "read tcp 127.0.0.1:7000: closed by this side")
-      assert.strictEqual(
-        ending(yield* Effect.exit(second.here.pull)),
-        "read tcp 127.0.0.1:7000: closed by this side"
-      )
-    }))
+      assert.strictEqual(ending(yield* Effect.exit(second.here.pull)), "read tcp 127.0.0.1:7000: closed by this side")
+    })
+  )
 
   it.effect("other breakages are told by the system's word", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const transport = new FakeTransport()
       const here = yield* connected(transport)
       transport.receiver.onBroken("ETIMEDOUT")
       assert.strictEqual(ending(yield* Effect.exit(here.pull)), "read tcp 127.0.0.1:2: broken (ETIMEDOUT)")
-    }))
+    })
+  )
 
   it.effect("a second reader is refused, and the first one reads on", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const busy = "read tcp 127.0.0.1:7000: another fiber is reading already"
       for (const first of [here.pull, here.pullRest]) {
@@ -113,10 +115,11 @@ describe("pull", () => {
       assert.strictEqual(ending(yield* Effect.exit(here.each(() => Effect.void))), busy)
       yield* peer.closeWrite
       yield* Fiber.join(each)
-    }))
+    })
+  )
 
   it.effect("a reader that does not read holds the writer back, and one that does lets it go on", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const writing = yield* Effect.forkChild(peer.write(bytes(300_000)))
       yield* passing("1 hour")
@@ -128,10 +131,11 @@ describe("pull", () => {
       while (read < 300_000) read += (yield* here.pull).length
       yield* Fiber.join(writing)
       assert.strictEqual(read, 300_000)
-    }))
+    })
+  )
 
   it.effect("bytes that nobody asks for are not taken from the system", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const transport = new FakeTransport()
       const here = yield* connected(transport)
       assert.deepStrictEqual(transport.acts, [])
@@ -147,31 +151,34 @@ describe("pull", () => {
       yield* Effect.forkChild(here.pull)
       yield* settled
       assert.deepStrictEqual(transport.acts, ["resume", "pause", "resume"])
-    }))
+    })
+  )
 })
 
 describe("stream", () => {
   it.effect("is everything that arrives, to the end", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       yield* peer.write("hello ")
       yield* settled
       yield* peer.write("world")
       yield* peer.closeWrite
       assert.strictEqual(yield* here.stream.pipe(Stream.decodeText(), Stream.mkString), "hello world")
-    }))
+    })
+  )
 
   it.effect("fails with the connection", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const reading = yield* Effect.forkChild(Effect.exit(Stream.runDrain(here.stream)))
       yield* settled
       yield* peer.abort
       assert.strictEqual(ending(yield* Fiber.join(reading)), reset)
-    }))
+    })
+  )
 
   it.effect("that is left early leaves the rest", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       for (const part of ["1", "2", "3"]) {
         yield* peer.write(part)
@@ -180,12 +187,13 @@ describe("stream", () => {
       yield* peer.closeWrite
       assert.strictEqual(text((yield* Stream.runCollect(Stream.take(here.stream, 1)))[0]!), "1")
       assert.strictEqual(yield* Connection.readText(here), "23")
-    }))
+    })
+  )
 })
 
 describe("each", () => {
   it.effect("hands over every chunk, in order, and ends with the input", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const got: Array<string> = []
       const reading = yield* Effect.forkChild(here.each((chunk) => Effect.sync(() => got.push(text(chunk)))))
@@ -197,10 +205,11 @@ describe("each", () => {
       assert.isUndefined(reading.pollUnsafe())
       yield* peer.closeWrite
       assert.isUndefined(yield* Fiber.join(reading))
-    }))
+    })
+  )
 
   it.effect("what arrived before it began comes first", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       yield* peer.write("1")
       assert.strictEqual(text(yield* here.pull), "1")
@@ -210,22 +219,24 @@ describe("each", () => {
       const got: Array<string> = []
       yield* here.each((chunk) => Effect.sync(() => got.push(text(chunk))))
       assert.deepStrictEqual(got, ["2"])
-    }))
+    })
+  )
 
   it.effect("a handler that suspends gets one chunk at a time, and holds the writer back", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       let working = 0
       let workingMax = 0
       let read = 0
       const reading = yield* Effect.forkChild(
         here.each((chunk) =>
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             workingMax = Math.max(workingMax, ++working)
             yield* Effect.sleep(1000)
             read += chunk.length
             working--
-          }))
+          })
+        )
       )
       const writing = yield* Effect.forkChild(Effect.andThen(peer.write(bytes(400_000)), peer.closeWrite))
       yield* passing(999)
@@ -235,29 +246,34 @@ describe("each", () => {
       yield* Fiber.join(reading)
       assert.strictEqual(read, 400_000)
       assert.strictEqual(workingMax, 1)
-    }))
+    })
+  )
 
   it.effect("a handler sees the services and the fiber of who reads", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       class Greeting extends Context.Service<Greeting, string>()("test/Greeting") {}
       const { here, peer } = yield* pair()
       yield* peer.write("x")
       yield* peer.closeWrite
       const got: Array<string> = []
-      yield* here.each(() =>
-        Effect.gen(function*() {
-          yield* Effect.yieldNow
-          got.push(yield* Greeting)
-        })).pipe(Effect.provideService(Greeting, "hello"))
+      yield* here
+        .each(() =>
+          Effect.gen(function* () {
+            yield* Effect.yieldNow
+            got.push(yield* Greeting)
+          })
+        )
+        .pipe(Effect.provideService(Greeting, "hello"))
       assert.deepStrictEqual(got, ["hello"])
-    }))
+    })
+  )
 
   for (const suspends of [false, true]) {
     const before = suspends ? Effect.yieldNow : Effect.void
     const when = suspends ? "after it suspended" : "at once"
 
     it.effect(`a handler that fails ${when} ends the reading with its failure, and the next reader goes on`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { here, peer } = yield* pair()
         for (const part of ["1", "2", "3"]) {
           yield* peer.write(part)
@@ -265,48 +281,63 @@ describe("each", () => {
         }
         yield* peer.closeWrite
         const exit = yield* Effect.exit(
-          here.each((chunk) => text(chunk) === "2" ? Effect.andThen(before, Effect.fail("no twos")) : before)
+          here.each((chunk) => (text(chunk) === "2" ? Effect.andThen(before, Effect.fail("no twos")) : before))
         )
         assert.deepStrictEqual(exit, Exit.fail("no twos"))
         assert.strictEqual(yield* Connection.readText(here), "3")
-      }))
+      })
+    )
 
     it.effect(`a handler that dies ${when} ends it with the defect`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { here, peer } = yield* pair()
         yield* peer.write("1")
         const exit = yield* Effect.exit(here.each(() => Effect.andThen(before, Effect.die("a defect"))))
         assert.deepStrictEqual(exit, Exit.die("a defect"))
         assert.strictEqual(here.stage, "Open")
-      }))
+      })
+    )
   }
 
   it.effect("a handler that throws ends it with a defect, and the transport never hears of it", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const transport = new FakeTransport()
       const here = yield* connected(transport)
       const error = new Error("thrown")
-      const reading = yield* Effect.forkChild(Effect.exit(here.each((): Effect.Effect<void> => {
-        throw error
-      })))
+      const reading = yield* Effect.forkChild(
+        Effect.exit(
+          here.each((): Effect.Effect<void> => {
+            throw error
+          })
+        )
+      )
       yield* settled
       transport.receiver.onData(utf8("x"))
       assert.deepStrictEqual(yield* Fiber.join(reading), Exit.die(error))
-    }))
+    })
+  )
 
   it.effect("its interruption interrupts the running handler and waits for its finalizers", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const events: Array<string> = []
       const reading = yield* Effect.forkChild(
         here.each(() =>
           Effect.onInterrupt(Effect.never, () =>
-            Effect.andThen(Effect.sleep(1000), Effect.sync(() => events.push("finalized")))))
+            Effect.andThen(
+              Effect.sleep(1000),
+              Effect.sync(() => events.push("finalized"))
+            )
+          )
+        )
       )
       yield* peer.write("1")
       yield* settled
       const interrupting = yield* Effect.forkChild(
-        Effect.andThen(Fiber.interrupt(reading), Effect.sync(() => events.push("interrupted")))
+        Effect.andThen(
+          Fiber.interrupt(reading),
+          Effect.sync(() => events.push("interrupted"))
+        )
       )
       yield* passing(999)
       assert.deepStrictEqual(events, [])
@@ -315,10 +346,11 @@ describe("each", () => {
       assert.deepStrictEqual(events, ["finalized", "interrupted"])
       yield* peer.write("2")
       assert.strictEqual(text(yield* here.pull), "2")
-    }))
+    })
+  )
 
   it.effect("its interruption while it waits takes the handler away", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       let called = 0
       const reading = yield* Effect.forkChild(here.each(() => Effect.sync(() => called++)))
@@ -327,15 +359,23 @@ describe("each", () => {
       yield* peer.write("1")
       assert.strictEqual(text(yield* here.pull), "1")
       assert.strictEqual(called, 0)
-    }))
+    })
+  )
 
   it.effect("a close while the handler works: it is let finish, then the reading fails", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       let finished = false
-      const reading = yield* Effect.forkChild(Effect.exit(
-        here.each(() => Effect.andThen(Effect.sleep(1000), Effect.sync(() => (finished = true))))
-      ))
+      const reading = yield* Effect.forkChild(
+        Effect.exit(
+          here.each(() =>
+            Effect.andThen(
+              Effect.sleep(1000),
+              Effect.sync(() => (finished = true))
+            )
+          )
+        )
+      )
       yield* peer.write("1")
       yield* settled
       const closing = yield* Effect.forkChild(here.close)
@@ -345,24 +385,24 @@ describe("each", () => {
       yield* passing(1000)
       assert.isTrue(finished)
       assert.strictEqual(ending(yield* Fiber.join(reading)), "read tcp 127.0.0.1:7000: closed by this side")
-    }))
+    })
+  )
 
   it.effect("a handler may close the connection it reads", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const reading = yield* Effect.forkChild(politely(peer))
       yield* peer.write("quit")
       let outcome = ""
-      const exit = yield* Effect.exit(
-        here.each(() => Effect.map(here.close, ({ _tag }) => (outcome = _tag)))
-      )
+      const exit = yield* Effect.exit(here.each(() => Effect.map(here.close, ({ _tag }) => (outcome = _tag))))
       assert.strictEqual(outcome, "Graceful")
       assert.strictEqual(ending(exit), "read tcp 127.0.0.1:7000: closed by this side")
       yield* Fiber.join(reading)
-    }))
+    })
+  )
 
   it.effect("a handler that writes costs no fiber, and is held back all the same", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const transport = new FakeTransport()
       const here = yield* connected(transport)
       const reading = yield* Effect.forkChild(here.each((chunk) => here.write(chunk)))
@@ -377,20 +417,22 @@ describe("each", () => {
       assert.deepStrictEqual(transport.acts, ["resume", "write 1", "write 2", "pause", "resume"])
       transport.receiver.onEnd()
       yield* Fiber.join(reading)
-    }))
+    })
+  )
 })
 
 describe("write", () => {
   it.effect("text is UTF-8", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       yield* here.write("grüß dich, 世界")
       yield* here.closeWrite
       assert.strictEqual(yield* Connection.readText(peer), "grüß dich, 世界")
-    }))
+    })
+  )
 
   it.effect("a long one is given in slices of 256 KiB, each when there is room, and arrives whole", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const transport = new FakeTransport()
       const here = yield* connected(transport)
       transport.hasRoom = false
@@ -409,13 +451,14 @@ describe("write", () => {
       yield* Fiber.join(writing)
 
       const { here: real, peer } = yield* pair()
-      const data = Uint8Array.from({ length: 1_000_003 }, (_, index) => index * 31 % 251)
+      const data = Uint8Array.from({ length: 1_000_003 }, (_, index) => (index * 31) % 251)
       yield* Effect.forkChild(Effect.andThen(real.write(data), real.closeWrite))
       assert.deepStrictEqual(yield* Connection.readAll(peer), data)
-    }))
+    })
+  )
 
   it.effect("it waits while the peer does not keep up, and no longer", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const fits = yield* Effect.forkChild(here.write(bytes(64 * 1024)))
       yield* settled
@@ -426,13 +469,15 @@ describe("write", () => {
       assert.isUndefined(waits.pollUnsafe())
       yield* peer.pull
       yield* Fiber.join(waits)
-    }))
+    })
+  )
 
   it.effect("writes of several fibers do not mix", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const writers = yield* Effect.forEach([0x61, 0x62, 0x63, 0x64], (fill) =>
-        Effect.forkChild(Effect.forEach([1, 2, 3], (n) => here.write(bytes(n * 150_000, fill)))))
+        Effect.forkChild(Effect.forEach([1, 2, 3], (n) => here.write(bytes(n * 150_000, fill))))
+      )
       const reading = yield* Effect.forkChild(Connection.readAll(peer))
       yield* Effect.forEach(writers, Fiber.join)
       yield* here.closeWrite
@@ -449,10 +494,11 @@ describe("write", () => {
         sizes.set(byte, sizes.get(byte)! + length)
       }
       assert.deepStrictEqual([...sizes.values()], [900_000, 900_000, 900_000, 900_000])
-    }))
+    })
+  )
 
   it.effect("after closeWrite, close, abort and a reset it says what, where and why", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const closed = "write tcp 127.0.0.1:7000: closed by this side"
       const { here, peer } = yield* pair()
       yield* here.closeWrite
@@ -477,23 +523,26 @@ describe("write", () => {
         ending(yield* Effect.exit(broken.here.closeWrite)),
         "closeWrite tcp 127.0.0.1:7000: reset by the peer"
       )
-    }))
+    })
+  )
 
   it.effect("writers that wait hear of a reset", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const writers = yield* Effect.forEach([300_000, 1, 1], (length) =>
-        Effect.forkChild(Effect.exit(here.write(bytes(length)))))
+        Effect.forkChild(Effect.exit(here.write(bytes(length))))
+      )
       yield* settled
       for (const writer of writers) assert.isUndefined(writer.pollUnsafe())
       yield* peer.abort
       for (const writer of writers) {
         assert.strictEqual(ending(yield* Fiber.join(writer)), "write tcp 127.0.0.1:7000: reset by the peer")
       }
-    }))
+    })
+  )
 
   it.effect("writers that wait when the close begins still succeed when it is flushed", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const writing = yield* Effect.forkChild(here.write(bytes(300_000)))
       yield* settled
@@ -502,12 +551,13 @@ describe("write", () => {
       yield* peer.close
       yield* Fiber.join(writing)
       assert.strictEqual((yield* Fiber.join(closing))._tag, "Graceful")
-    }))
+    })
+  )
 })
 
 describe("closeWrite", () => {
   it.effect("sends FIN behind everything written, and reading goes on", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       yield* Effect.forkChild(here.write(bytes(300_000)))
       yield* settled
@@ -520,11 +570,15 @@ describe("closeWrite", () => {
       assert.strictEqual(yield* Connection.readText(here), "still here")
       assert.strictEqual(here.stage, "Open")
       const outcomes = yield* Effect.all([here.close, peer.close], { concurrency: 2 })
-      assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["Graceful", "Graceful"])
-    }))
+      assert.deepStrictEqual(
+        outcomes.map(({ _tag }) => _tag),
+        ["Graceful", "Graceful"]
+      )
+    })
+  )
 
   it.effect("is one act, however often it is asked for", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const transport = new FakeTransport()
       const here = yield* connected(transport)
       yield* here.closeWrite
@@ -534,12 +588,13 @@ describe("closeWrite", () => {
       transport.receiver.onEnd()
       yield* Fiber.join(closing)
       assert.deepStrictEqual(transport.told, ["closeWrite", "release"])
-    }))
+    })
+  )
 })
 
 describe("reading to the end", () => {
   it.effect("as bytes, and as text whose characters were cut on the way", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       for (const byte of utf8("世界")) {
         yield* peer.write(Uint8Array.of(byte))
@@ -548,10 +603,11 @@ describe("reading to the end", () => {
       yield* peer.closeWrite
       assert.strictEqual(yield* Connection.readText(here), "世界")
       assert.deepStrictEqual(yield* Connection.readAll(here), new Uint8Array(0))
-    }))
+    })
+  )
 
   it.effect("more than bytesMax is too much, not a byte less", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       yield* peer.write("12345")
       yield* peer.closeWrite
@@ -563,20 +619,25 @@ describe("reading to the end", () => {
         ending(yield* Effect.exit(Connection.readText(more.here, { bytesMax: 5 }))),
         "read tcp 127.0.0.1:7000: more than bytesMax 5 bytes"
       )
-    }))
+    })
+  )
 })
 
 describe("a connection", () => {
   it.effect("knows its addresses, is told from other things, and can be piped", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       assert.strictEqual(Address.format(here.remoteAddress), "tcp://127.0.0.1:7000")
       assert.strictEqual(Address.format(here.localAddress), Address.format(peer.remoteAddress))
       assert.isTrue(Connection.isConnection(here))
       assert.isFalse(Connection.isConnection({ pull: here.pull }))
       assert.isTrue(Socket.isSocket(here))
-      assert.strictEqual(here.pipe((connection) => connection.stage), "Open")
-    }))
+      assert.strictEqual(
+        here.pipe((connection) => connection.stage),
+        "Open"
+      )
+    })
+  )
 })
 
 describe("as an Effect Socket", () => {
@@ -592,17 +653,18 @@ describe("as an Effect Socket", () => {
   }
 
   it.effect("its reader ends with a close error, never with Done", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       yield* peer.write("hello")
       yield* peer.closeWrite
       const pull = yield* Socket.readerString(here)
       assert.deepStrictEqual(yield* pull, ["hello"])
       for (let round = 0; round < 2; round++) assert.strictEqual(code(yield* Effect.exit(pull)), 1000)
-    }))
+    })
+  )
 
   it.effect("its reader tells a reset with its cause, and this side's own close as an end", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const first = yield* pair()
       const reader = yield* first.here.reader
       yield* first.peer.abort
@@ -617,10 +679,11 @@ describe("as an Effect Socket", () => {
       yield* settled
       yield* Effect.forkChild(second.here.close)
       assert.strictEqual(code(yield* Fiber.join(pulling)), 1000)
-    }))
+    })
+  )
 
   it.effect("the end of the reader's scope fails a suspended pull, and every later one, and closes nothing", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const scope = yield* Scope.make()
       const { pull } = yield* Scope.provide(here.reader, scope)
@@ -632,11 +695,15 @@ describe("as an Effect Socket", () => {
       assert.strictEqual(here.stage, "Open")
       yield* peer.write("for the next reader")
       const next = yield* here.reader
-      assert.deepStrictEqual((yield* next.pull).map((chunk) => text(chunk as Uint8Array)), ["for the next reader"])
-    }))
+      assert.deepStrictEqual(
+        (yield* next.pull).map((chunk) => text(chunk as Uint8Array)),
+        ["for the next reader"]
+      )
+    })
+  )
 
   it.effect("an interrupted pull stays an interruption", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here } = yield* pair()
       const { pull } = yield* here.reader
       const pulling = yield* Effect.forkChild(pull)
@@ -644,24 +711,28 @@ describe("as an Effect Socket", () => {
       yield* Fiber.interrupt(pulling)
       const exit = yield* Fiber.await(pulling)
       assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
-    }))
+    })
+  )
 
   it.effect("its writer half-closes when it is released", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
-      yield* Effect.scoped(Effect.gen(function*() {
-        const writer = yield* here.writer
-        yield* writer.write("one ")
-        yield* writer.writeAll(["two ", utf8("three")])
-      }))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* here.writer
+          yield* writer.write("one ")
+          yield* writer.writeAll(["two ", utf8("three")])
+        })
+      )
       assert.strictEqual(yield* Connection.readText(peer), "one two three")
       assert.strictEqual(here.stage, "Open")
       yield* peer.write("back")
       assert.strictEqual(text(yield* here.pull), "back")
-    }))
+    })
+  )
 
   it.effect("a close event half-closes, and what is written after it fails", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const writer = yield* here.writer
       yield* writer.write("last words")
@@ -673,26 +744,34 @@ describe("as an Effect Socket", () => {
         why._tag === "SocketWriteError" && (why.cause as Error).message,
         "write tcp 127.0.0.1:7000: closed by this side"
       )
-    }))
+    })
+  )
 
   it.effect("the release of a writer on a broken pipe does no harm", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       yield* Effect.scoped(Effect.andThen(here.writer, peer.abort))
       assert.strictEqual((yield* here.close)._tag, "ResetByPeer")
-    }))
+    })
+  )
 
   it.effect("it has no TLS to upgrade to", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here } = yield* pair()
       const { upgrade } = yield* here.reader
       assert.strictEqual(reason(yield* Effect.exit(upgrade())).message, "Socket does not support TLS upgrade")
-    }))
+    })
+  )
 
   it.effect("toChannel carries both directions", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
-      yield* Effect.forkChild(Effect.andThen(peer.each((chunk) => peer.write(text(chunk).toUpperCase())), peer.close))
+      yield* Effect.forkChild(
+        Effect.andThen(
+          peer.each((chunk) => peer.write(text(chunk).toUpperCase())),
+          peer.close
+        )
+      )
       const answers: Array<string> = []
       const exit = yield* Stream.make(utf8("hello "), utf8("world")).pipe(
         Stream.pipeThroughChannel(Socket.toChannel(here)),
@@ -701,10 +780,11 @@ describe("as an Effect Socket", () => {
       )
       assert.strictEqual(answers.join(""), "HELLO WORLD")
       assert.strictEqual(code(exit as Exit.Exit<unknown, Socket.SocketError>), 1000)
-    }))
+    })
+  )
 
   it.effect("toStream reads to the end", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { here, peer } = yield* pair()
       yield* peer.write("hello")
       yield* peer.closeWrite
@@ -714,5 +794,6 @@ describe("as an Effect Socket", () => {
       )
       assert.deepStrictEqual(got, ["hello"])
       assert.strictEqual(code(exit), 1000)
-    }))
+    })
+  )
 })

@@ -58,7 +58,7 @@ const offset = (bytes: Uint8Array) => {
 
 const isTooLong = (message: unknown, frameBytes?: number) => {
   assert.instanceOf(message, TooLong)
-  assert.strictEqual((message as TooLong).frameBytes, frameBytes)
+  assert.strictEqual(message.frameBytes, frameBytes)
 }
 
 /** Few different bytes, so that delimiters, their halves and line ends are frequent. */

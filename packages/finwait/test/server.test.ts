@@ -14,6 +14,7 @@ import * as Framing from "finwait/Framing"
 import * as Network from "finwait/Network"
 import * as Server from "finwait/Server"
 import * as Shutdown from "finwait/Shutdown"
+import * as ShutdownBudget from "finwait/ShutdownBudget"
 import * as SimNetwork from "finwait/testing/SimNetwork"
 import type * as Transport from "finwait/Transport"
 import { address, ending, now, passing, politely, settled, text } from "./support/network.ts"
@@ -24,7 +25,7 @@ const where = Address.tcp("127.0.0.1", 7000)
 
 describe("serving", () => {
   it.effect("every connection has a handler, and is closed when it ends", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server, sim } = yield* serve({ handler: (connection) => connection.write("welcome") })
       for (let round = 0; round < 3; round++) {
         const client = yield* dial
@@ -34,10 +35,11 @@ describe("serving", () => {
       yield* settled
       assert.strictEqual(yield* server.connections, 0)
       assert.strictEqual(yield* sim.socketsOpen, 0)
-    }))
+    })
+  )
 
   it.effect("it tells where it listens, once it does", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const told: Array<string> = []
       const { server } = yield* serve({
         handler: echo,
@@ -45,30 +47,33 @@ describe("serving", () => {
       })
       assert.deepStrictEqual(told, [address])
       assert.strictEqual(Address.format(server.address), address)
-    }))
+    })
+  )
 
   it.effect("a port of 0 is any free port, and the server knows which", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const first = yield* Server.make({ listen: "tcp://127.0.0.1:0", handler: (connection) => connection.write("1") })
       const second = yield* Server.make({ listen: "tcp://127.0.0.1:0", handler: (connection) => connection.write("2") })
       assert.notDeepEqual(first.address, second.address)
       const client = yield* Network.connect(second.address)
       assert.strictEqual(yield* Connection.readText(client), "2")
-    }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer())))
+    }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+  )
 
   it.effect("it cannot listen where another one does", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { sim } = yield* serve({ handler: echo })
       const error = yield* Effect.flip(
         Effect.provideService(Server.make({ listen: address, handler: echo }), Network.Network, sim.network)
       )
       assert.strictEqual(error.message, "listen tcp 127.0.0.1:7000: the address is in use by another listener")
-    }))
+    })
+  )
 
   const own = { none: "fails", defect: "dies", throws: "throws" } as const
   for (const [kind, what] of Object.entries(own)) {
     it.effect(`a handler that ${what} is logged with its cause and counted, and touches no other connection`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { dial, logged, metrics, server } = yield* serve({
           handler: (connection) =>
             Effect.flatMap(connection.pull, (chunk): Effect.Effect<void, unknown> => {
@@ -84,11 +89,11 @@ describe("serving", () => {
         assert.strictEqual(yield* Connection.readText(bad), "")
         assert.strictEqual((yield* bad.close)._tag, "Graceful")
         const errors = logged.filter(({ level }) => level !== "Debug")
-        assert.deepStrictEqual(errors.map(({ level }) => level), ["Error"])
-        assert.strictEqual(
-          errors[0]!.message,
-          "handler of tcp 127.0.0.1:49153: failed; the connection is closed"
+        assert.deepStrictEqual(
+          errors.map(({ level }) => level),
+          ["Error"]
         )
+        assert.strictEqual(errors[0]!.message, "handler of tcp 127.0.0.1:49153: failed; the connection is closed")
         assert.strictEqual((yield* metrics).handlersFailed, 1)
         yield* good.write("two")
         yield* good.closeWrite
@@ -96,11 +101,12 @@ describe("serving", () => {
         yield* good.close
         const report = adding(yield* server.drain.begin)
         assert.strictEqual(report.handlersFailed, 0, "failures before the drain are not the drain's")
-      }))
+      })
+    )
   }
 
   it.effect("a handler that throws before it gives an effect is a handler that failed", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, metrics } = yield* serve({
         handler: () => {
           throw new Error("no effect")
@@ -109,10 +115,11 @@ describe("serving", () => {
       const client = yield* dial
       assert.strictEqual(yield* Connection.readText(client), "")
       assert.strictEqual((yield* metrics).handlersFailed, 1)
-    }))
+    })
+  )
 
   it.effect("what a peer brings about is no failure of the handler's", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, logged, metrics, server } = yield* serve({ handler: echo })
       const client = yield* dial
       yield* client.write("hello")
@@ -123,10 +130,11 @@ describe("serving", () => {
       assert.isTrue(logged.some(({ level, message }) => level === "Debug" && message.startsWith("handler of")))
       assert.isFalse(logged.some(({ level }) => level === "Error"))
       assert.strictEqual(yield* server.connections, 0)
-    }))
+    })
+  )
 
   it.effect("nothing is logged above Debug for connections that come and go", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, logged } = yield* serve({ handler: echo })
       for (let round = 0; round < 5; round++) {
         const client = yield* dial
@@ -141,23 +149,25 @@ describe("serving", () => {
         logged.map(({ message }) => message),
         [0, 1, 2, 3, 4].map((n) => `closed tcp 127.0.0.1:${49152 + n}: Graceful`)
       )
-    }))
+    })
+  )
 
   it.effect("nobody who logs less than Debug pays for it", () =>
-    Effect.gen(function*() {
-      const { server } = yield* Effect.gen(function*() {
+    Effect.gen(function* () {
+      const { server } = yield* Effect.gen(function* () {
         const server = yield* Server.make({ listen: address, handler: () => Effect.void })
         const client = yield* Network.connect(address)
         yield* Connection.readText(client)
         return { server }
       }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
       assert.strictEqual(yield* server.connections, 0)
-    }))
+    })
+  )
 })
 
 describe("metrics and spans", () => {
   it.effect("they count what happened, and the open ones go back to none", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, metrics, server } = yield* serve({ handler: echo, connectionsMax: 2, overflow: "refuse" })
       const first = yield* dial
       const second = yield* dial
@@ -183,10 +193,11 @@ describe("metrics and spans", () => {
         closed: { Graceful: 1, ResetByPeer: 1 },
         drains: { count: 1, sum: 0 }
       })
-    }))
+    })
+  )
 
   it.effect("the duration of a drain is measured", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, metrics, server } = yield* serve({ handler: () => Effect.sleep(1234) })
       yield* Effect.forkChild(Effect.flatMap(dial, politely))
       yield* settled
@@ -194,7 +205,8 @@ describe("metrics and spans", () => {
       yield* passing(2000)
       assert.strictEqual(adding(yield* Fiber.join(draining)).durationMillis, 1234)
       assert.deepStrictEqual((yield* metrics).drains, { count: 1, sum: 1234 })
-    }))
+    })
+  )
 
   const tracing = () => {
     const spans: Array<Tracer.NativeSpan> = []
@@ -209,9 +221,9 @@ describe("metrics and spans", () => {
   }
 
   it.effect("a tracer sees a span for each connection and each drain", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { spans, tracer } = tracing()
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         yield* Server.make({ listen: address, handler: echo })
         for (let round = 0; round < 2; round++) {
           const client = yield* Network.connect(address)
@@ -231,27 +243,29 @@ describe("metrics and spans", () => {
       })
       assert.deepStrictEqual(Object.fromEntries(ours[2]!.attributes), { "server.address": "tcp 127.0.0.1:7000" })
       for (const { status } of ours) assert.strictEqual(status._tag, "Ended")
-    }))
+    })
+  )
 
   it.effect("without a tracer there are none", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       let span: Option.Option<Tracer.Span> | undefined
       const { dial } = yield* serve({
         handler: () => Effect.map(Effect.option(Effect.currentSpan), (current) => (span = current))
       })
       yield* politely(yield* dial)
       assert.isTrue(Option.isNone(span!))
-    }))
+    })
+  )
 })
 
 describe("limits", () => {
   it.effect("who is beyond connectionsMax waits, unread, and is served in order", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const served: Array<string> = []
       const { dial, metrics, server } = yield* serve({
         connectionsMax: 1,
         handler: (connection) =>
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             served.push(text(yield* connection.pull))
             yield* Effect.sleep(1000)
             yield* connection.write("served")
@@ -272,10 +286,11 @@ describe("limits", () => {
       yield* passing(1000)
       assert.strictEqual((yield* metrics).refused, 0)
       for (const client of clients) assert.strictEqual((yield* client.outcome)._tag, "Graceful")
-    }))
+    })
+  )
 
   it.effect("with overflow refuse they are reset at once, and the server goes on", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, logged, metrics } = yield* serve({ connectionsMax: 1, overflow: "refuse", handler: echo })
       const first = yield* dial
       const second = yield* dial
@@ -285,7 +300,10 @@ describe("limits", () => {
       assert.strictEqual((yield* metrics).refused, 2)
       assert.strictEqual((yield* metrics).accepted, 1)
       const warnings = logged.filter(({ level }) => level === "Warn")
-      assert.deepStrictEqual(warnings.map(({ message }) => message), ["connections are refused: a limit is reached"])
+      assert.deepStrictEqual(
+        warnings.map(({ message }) => message),
+        ["connections are refused: a limit is reached"]
+      )
       yield* first.closeWrite
       yield* first.close
       yield* settled
@@ -293,10 +311,11 @@ describe("limits", () => {
       yield* third.write("hello")
       yield* third.closeWrite
       assert.strictEqual(yield* Connection.readText(third), "hello")
-    }))
+    })
+  )
 
   it.effect("the warning is repeated after 5 seconds, not before", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, logged } = yield* serve({ connectionsMax: 1, overflow: "refuse", handler: echo })
       const warnings = () => logged.filter(({ level }) => level === "Warn").length
       yield* dial
@@ -309,10 +328,11 @@ describe("limits", () => {
       yield* dial
       yield* settled
       assert.strictEqual(warnings(), 2)
-    }))
+    })
+  )
 
   it.effect("more than waitingMax are refused", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, metrics } = yield* serve({ connectionsMax: 1, waitingMax: 2, handler: echo })
       const clients = yield* Effect.forEach([0, 1, 2, 3], () => dial)
       yield* settled
@@ -322,10 +342,11 @@ describe("limits", () => {
       yield* clients[0]!.close
       yield* clients[1]!.write("served")
       assert.strictEqual(text(yield* clients[1]!.pull), "served")
-    }))
+    })
+  )
 
   it.effect("of one host come connectionsPerPeerMax, and as many again when they have gone", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, metrics } = yield* serve({ connectionsPerPeerMax: 2, handler: echo })
       const first = yield* dial
       yield* dial
@@ -343,10 +364,11 @@ describe("limits", () => {
       assert.strictEqual((yield* metrics).accepted, 3)
       // Refused connections are closed connections like any other: nothing stays open of them.
       assert.strictEqual((yield* metrics).open, 1)
-    }))
+    })
+  )
 
   it.effect("the peers of Unix sockets are not counted by host: they have none", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const server = yield* Server.make({
         listen: "unix:///run/app.sock",
         connectionsPerPeerMax: 1,
@@ -357,28 +379,32 @@ describe("limits", () => {
         assert.strictEqual(yield* Connection.readText(client), "welcome")
         yield* client.close
       }
-    }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer())))
+    }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+  )
 
-  it.effect("a message longer than maxFrameBytes ends its connection, gracefully, and is no failure of the server's", () =>
-    Effect.gen(function*() {
-      const { dial, logged, metrics } = yield* serve({
-        maxFrameBytes: 5,
-        handler: (connection) => Framing.lines(connection).pipe(Framing.respond((line) => Effect.succeed(line)))
+  it.effect(
+    "a message longer than maxFrameBytes ends its connection, gracefully, and is no failure of the server's",
+    () =>
+      Effect.gen(function* () {
+        const { dial, logged, metrics } = yield* serve({
+          maxFrameBytes: 5,
+          handler: (connection) => Framing.lines(connection).pipe(Framing.respond((line) => Effect.succeed(line)))
+        })
+        const client = yield* dial
+        yield* client.write("12345\n123456\n")
+        assert.strictEqual(yield* Connection.readText(client), "12345\n")
+        assert.strictEqual((yield* client.close)._tag, "Graceful")
+        yield* settled
+        assert.strictEqual((yield* metrics).handlersFailed, 0)
+        const ended = logged.find(({ message }) => message.startsWith("handler of"))
+        assert.strictEqual(ended!.level, "Debug")
       })
-      const client = yield* dial
-      yield* client.write("12345\n123456\n")
-      assert.strictEqual(yield* Connection.readText(client), "12345\n")
-      assert.strictEqual((yield* client.close)._tag, "Graceful")
-      yield* settled
-      assert.strictEqual((yield* metrics).handlersFailed, 0)
-      const [ended] = logged.filter(({ message }) => message.startsWith("handler of"))
-      assert.strictEqual(ended!.level, "Debug")
-    }))
+  )
 })
 
 describe("idleTimeout", () => {
   it.effect("a silent connection ends, a twentieth late at most", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({ idleTimeout: 1000, handler: echo })
       const reading = yield* Effect.forkChild(Effect.flatMap(dial, politely))
       yield* passing(1000)
@@ -388,17 +414,20 @@ describe("idleTimeout", () => {
       assert.strictEqual(yield* Fiber.join(reading), "")
       yield* settled
       assert.strictEqual(yield* server.connections, 0)
-    }))
+    })
+  )
 
   it.effect("bytes in either direction count", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({
         idleTimeout: 1000,
         handler: (connection) =>
-          Effect.scoped(Effect.gen(function*() {
-            yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(900), connection.write("tick"))))
-            yield* connection.each(() => Effect.void)
-          }))
+          Effect.scoped(
+            Effect.gen(function* () {
+              yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(900), connection.write("tick"))))
+              yield* connection.each(() => Effect.void)
+            })
+          )
       })
       const client = yield* dial
       yield* Effect.forkChild(Effect.exit(Connection.readAll(client)))
@@ -414,14 +443,14 @@ describe("idleTimeout", () => {
       assert.strictEqual(yield* talking.server.connections, 1)
       yield* passing(1100)
       assert.strictEqual(yield* Connection.readText(talker), "")
-    }))
+    })
+  )
 
   it.effect("a handler that works is not idle", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial } = yield* serve({
         idleTimeout: 1000,
-        handler: (connection) =>
-          connection.each((chunk) => Effect.andThen(Effect.sleep(5000), connection.write(chunk)))
+        handler: (connection) => connection.each((chunk) => Effect.andThen(Effect.sleep(5000), connection.write(chunk)))
       })
       const client = yield* dial
       yield* client.write("work")
@@ -432,12 +461,13 @@ describe("idleTimeout", () => {
       assert.isUndefined(end.pollUnsafe())
       yield* passing(51)
       assert.strictEqual(ending(yield* Fiber.join(end)), "done")
-    }))
+    })
+  )
 })
 
 describe("accept errors", () => {
   it.effect("one that says nothing about the next accept is passed over", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, logged, sim } = yield* serve({ handler: echo })
       yield* sim.failAccept(where, "ECONNABORTED")
       const client = yield* dial
@@ -447,10 +477,11 @@ describe("accept errors", () => {
         logged.map(({ level, message }) => `${level} ${message}`),
         ["Debug accept tcp 127.0.0.1:7000: ECONNABORTED; going on"]
       )
-    }))
+    })
+  )
 
   it.effect("without descriptors it rests for a second, then goes on with those who waited", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, logged, sim } = yield* serve({ handler: echo })
       yield* sim.failAccept(where, "EMFILE")
       const client = yield* dial
@@ -464,20 +495,38 @@ describe("accept errors", () => {
         logged.map(({ level, message }) => `${level} ${message}`),
         ["Warn accept tcp 127.0.0.1:7000: EMFILE; resting for 1s"]
       )
-    }))
+    })
+  )
 
   it.effect("a rest does not lift connectionsMax", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server, sim } = yield* serve({ connectionsMax: 1, handler: echo })
       yield* dial
       yield* sim.failAccept(where, "EMFILE")
       yield* dial
       yield* passing(2000)
       assert.strictEqual(yield* server.connections, 1)
-    }))
+    })
+  )
+
+  it.effect("a drain does not wait for the rest to be over: who waits is served", () =>
+    Effect.gen(function* () {
+      const { dial, server, sim } = yield* serve({ handler: echo })
+      yield* sim.failAccept(where, "EMFILE")
+      const client = yield* dial
+      yield* client.write("hello")
+      const reading = yield* Effect.forkChild(politely(client))
+      yield* settled
+      const report = adding(yield* server.drain.begin)
+      assert.strictEqual(report.connections, 1)
+      assert.strictEqual(report.durationMillis, 0)
+      assert.isTrue(report.clean)
+      assert.strictEqual(yield* Fiber.join(reading), "hello")
+    })
+  )
 
   it.effect("a place that becomes free does not end the rest", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server, sim } = yield* serve({ connectionsMax: 2, handler: echo })
       const first = yield* dial
       yield* sim.failAccept(where, "EMFILE")
@@ -488,11 +537,12 @@ describe("accept errors", () => {
       assert.strictEqual(yield* server.connections, 0)
       yield* passing(1000)
       assert.strictEqual(yield* server.connections, 1)
-    }))
+    })
+  )
 
   for (const code of ["ECANCELED", "EWHATEVER"]) {
     it.effect(`after ${code} the server cannot go on: it drains, and asks for the end of the process`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { dial, logged, server, shutdown, sim } = yield* serve({ handler: echo })
         const asked: Array<string> = []
         shutdown.onRequest((why) => asked.push(why))
@@ -508,7 +558,8 @@ describe("accept errors", () => {
           logged.map(({ level, message }) => `${level} ${message}`),
           `Fatal accept tcp 127.0.0.1:7000: ${code}; the server cannot go on and drains`
         )
-      }))
+      })
+    )
   }
 })
 
@@ -516,7 +567,7 @@ describe("a drain", () => {
   const stubborn = () => Effect.uninterruptible(Effect.never)
 
   it.effect("goes through its phases at their times, and tells each", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server, shutdown } = yield* serve({
         handler: stubborn,
         drain: { grace: 30_000, lameDuck: 3000, deadline: 10_000, close: 5000, margin: 2000 }
@@ -528,7 +579,7 @@ describe("a drain", () => {
       const watching = yield* Effect.forkChild(Stream.runCollect(server.drain.progress))
       yield* settled
       const draining = yield* Effect.forkChild(server.drain.begin)
-      const at = Effect.fnUntraced(function*(phase: string) {
+      const at = Effect.fnUntraced(function* (phase: string) {
         yield* settled
         assert.strictEqual(yield* server.drain.phase, phase)
         assert.isFalse(yield* server.drain.isReady)
@@ -573,10 +624,11 @@ describe("a drain", () => {
         ]
       )
       assert.deepStrictEqual(shutdown.reports, [report])
-    }))
+    })
+  )
 
   it.effect("a lame duck still serves, whoever comes", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({ handler: echo, drain: { grace: 30_000, lameDuck: 3000 } })
       const draining = yield* Effect.forkChild(server.drain.begin)
       yield* passing(1000)
@@ -593,32 +645,35 @@ describe("a drain", () => {
       assert.strictEqual(report.connections, 1)
       assert.strictEqual(report.durationMillis, 3000)
       assert.isTrue(report.clean)
-    }))
+    })
+  )
 
   it.effect("of a server without connections takes no time but the lame duck's", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { server, sim } = yield* serve({ handler: echo })
       const report = adding(yield* server.drain.begin)
       assert.strictEqual(report.connections, 0)
       assert.strictEqual(report.durationMillis, 0)
       const error = yield* Effect.flip(sim.network.connect(address))
       assert.strictEqual(error.message, "connect tcp 127.0.0.1:7000: refused: nobody listens there")
-    }))
+    })
+  )
 
   it.effect("connections that closed before it are not its own", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({ handler: () => Effect.void })
       yield* politely(yield* dial)
       yield* settled
       assert.strictEqual(adding(yield* server.drain.begin).connections, 0)
-    }))
+    })
+  )
 
   it.effect("every connection is told at once, side by side", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const told: Array<number> = []
       const { dial, server } = yield* serve({
         handler: (connection) =>
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             assert.isFalse(connection.isDraining)
             yield* connection.draining
             assert.isTrue(connection.isDraining)
@@ -637,10 +692,11 @@ describe("a drain", () => {
       assert.strictEqual(report.durationMillis, 1000)
       assert.strictEqual(report.outcomes.Graceful, 3)
       for (const fiber of reading) assert.strictEqual(yield* Fiber.join(fiber), "BYE\n")
-    }))
+    })
+  )
 
   it.effect("what had arrived is answered, and what comes after is not", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({
         handler: (connection) => connection.each((chunk) => Effect.andThen(Effect.sleep(100), connection.write(chunk)))
       })
@@ -658,10 +714,11 @@ describe("a drain", () => {
       const report = adding(yield* Fiber.join(draining))
       assert.isTrue(report.clean)
       assert.strictEqual(report.durationMillis, 300)
-    }))
+    })
+  )
 
   it.effect("half a message is waited for, and answered", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({
         handler: (connection) =>
           Framing.lines(connection).pipe(Framing.respond((line) => Effect.succeed(line.toUpperCase()))),
@@ -678,10 +735,11 @@ describe("a drain", () => {
       yield* client.write("o\nthr")
       assert.strictEqual(yield* Fiber.join(reading), "ONE\nTWO\nBYE\n")
       assert.isTrue(adding(yield* Fiber.join(draining)).clean)
-    }))
+    })
+  )
 
   it.effect("half a message that does not go on is waited for until the deadline", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({
         handler: (connection) =>
           Framing.lines(connection).pipe(Framing.respond((line) => Effect.succeed(line.toUpperCase())))
@@ -698,25 +756,31 @@ describe("a drain", () => {
       assert.strictEqual(report.handlersInterrupted, 1)
       assert.strictEqual(report.forcedAt, "Interrupting")
       assert.strictEqual(report.outcomes.Graceful, 1)
-    }))
+    })
+  )
 
   it.effect("a client that connects after it began is refused", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server, sim } = yield* serve({ handler: () => Effect.sleep(1000) })
       yield* Effect.forkChild(Effect.flatMap(dial, politely))
       yield* settled
       yield* Effect.forkChild(server.drain.begin)
       yield* settled
       assert.strictEqual((yield* Effect.flip(sim.network.connect(address))).reason._tag, "Refused")
-    }))
+    })
+  )
 
   it.effect("handlers that still run at the deadline are interrupted, and their finalizers run side by side", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const ended: Array<number> = []
       const { dial, server } = yield* serve({
         handler: () =>
           Effect.onInterrupt(Effect.never, () =>
-            Effect.andThen(Effect.sleep(1000), Effect.flatMap(now, (time) => Effect.sync(() => ended.push(time)))))
+            Effect.andThen(
+              Effect.sleep(1000),
+              Effect.flatMap(now, (time) => Effect.sync(() => ended.push(time)))
+            )
+          )
       })
       yield* Effect.forEach([0, 1, 2], () => Effect.forkChild(Effect.flatMap(dial, politely)))
       yield* settled
@@ -731,10 +795,11 @@ describe("a drain", () => {
       assert.strictEqual(report.outcomes.Graceful, 3)
       assert.strictEqual(report.forcedAt, "Interrupting")
       assert.strictEqual(report.durationMillis, 11_000)
-    }))
+    })
+  )
 
   it.effect("a peer that does not say goodbye is reset at the hard deadline", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({ handler: echo, close: patient })
       const client = yield* dial
       yield* settled
@@ -753,10 +818,11 @@ describe("a drain", () => {
         stage: "Lingering"
       })
       assert.strictEqual(ending(yield* Effect.exit(client.pull)), "read tcp 127.0.0.1:7000: reset by the peer")
-    }))
+    })
+  )
 
   it.effect("handlers that failed during it are counted", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({
         handler: (connection) => Effect.andThen(connection.draining, Effect.fail("too late"))
       })
@@ -765,10 +831,11 @@ describe("a drain", () => {
       const report = adding(yield* server.drain.begin)
       assert.strictEqual(report.handlersFailed, 2)
       assert.isTrue(report.clean)
-    }))
+    })
+  )
 
   it.effect("what the application itself aborts was not forced by the drain", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({
         handler: (connection) => Effect.andThen(connection.draining, connection.abort)
       })
@@ -777,10 +844,11 @@ describe("a drain", () => {
       const report = adding(yield* server.drain.begin)
       assert.strictEqual(report.outcomes.Aborted, 1)
       assert.isTrue(report.clean)
-    }))
+    })
+  )
 
   it.effect("a close that ran out of its own deadline was forced", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({ handler: echo, close: { ...patient, deadline: 2000 } })
       yield* dial
       yield* settled
@@ -789,13 +857,15 @@ describe("a drain", () => {
       const report = adding(yield* Fiber.join(draining))
       assert.strictEqual(report.forcedAt, "Waiting")
       assert.strictEqual(report.outcomes.Aborted, 1)
-    }))
+    })
+  )
 
   it.effect("the report counts every kind of ending and names the five slowest, the slowest first", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       let handlers = 0
       const { dial, server } = yield* serve({
-        handler: (connection) => Effect.suspend(() => Effect.andThen(connection.draining, Effect.sleep(++handlers * 100)))
+        handler: (connection) =>
+          Effect.suspend(() => Effect.andThen(connection.draining, Effect.sleep(++handlers * 100)))
       })
       for (let n = 1; n <= 8; n++) {
         const client = yield* dial
@@ -809,19 +879,26 @@ describe("a drain", () => {
       assert.deepStrictEqual(report.outcomes, { Graceful: 6, LingerExpired: 1, ResetByPeer: 1, Aborted: 0 })
       assert.deepStrictEqual(
         report.slowest.map(({ millis, outcome }) => [millis, outcome]),
-        [[5700, "LingerExpired"], [800, "ResetByPeer"], [600, "Graceful"], [500, "Graceful"], [400, "Graceful"]]
+        [
+          [5700, "LingerExpired"],
+          [800, "ResetByPeer"],
+          [600, "Graceful"],
+          [500, "Graceful"],
+          [400, "Graceful"]
+        ]
       )
       assert.strictEqual(report.durationMillis, 5700)
       assert.isTrue(report.clean)
-    }))
+    })
+  )
 
   it.effect("those who waited for room are served, in order, and counted", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const served: Array<number> = []
       const { dial, server } = yield* serve({
         connectionsMax: 1,
         handler: (connection) =>
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             yield* Effect.sleep(100)
             served.push(yield* now)
             yield* connection.each((chunk) => connection.write(chunk))
@@ -840,10 +917,11 @@ describe("a drain", () => {
       for (const [index, fiber] of reading.entries()) {
         assert.strictEqual(yield* Fiber.join(fiber), `request ${index}`)
       }
-    }))
+    })
+  )
 
   it.effect("those for whom there never was room are turned away at the deadline, and counted", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server, sim } = yield* serve({ connectionsMax: 1, handler: () => Effect.never })
       const clients = yield* Effect.forEach([0, 1, 2], () => dial)
       yield* settled
@@ -857,10 +935,11 @@ describe("a drain", () => {
       assert.strictEqual((yield* clients[1]!.close)._tag, "ResetByPeer")
       assert.strictEqual((yield* clients[2]!.close)._tag, "ResetByPeer")
       assert.strictEqual(yield* sim.socketsOpen, 0)
-    }))
+    })
+  )
 
   it.effect("it is one, whoever begins it, and everybody gets its report", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       let drained = 0
       const { dial, server, shutdown } = yield* serve({
         handler: () => Effect.sleep(1000),
@@ -882,10 +961,11 @@ describe("a drain", () => {
         (yield* Stream.runCollect(server.drain.progress)).map(({ phase }) => phase),
         ["Done"]
       )
-    }))
+    })
+  )
 
   it.effect("the end of its scope is the same drain", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, scope, server, shutdown } = yield* serve({ handler: () => Effect.sleep(1000) })
       const reading = yield* Effect.forkChild(Effect.flatMap(dial, politely))
       yield* settled
@@ -896,10 +976,11 @@ describe("a drain", () => {
       assert.isTrue(Exit.isSuccess(stopping.pollUnsafe()!))
       yield* Fiber.join(reading)
       assert.deepStrictEqual(shutdown.reports, [adding(yield* server.drain.report)])
-    }))
+    })
+  )
 
   it.effect("the interruption of a launched layer is the same drain", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const shutdown = Shutdown.make()
       const sim = yield* SimNetwork.make()
       const layer = Server.layer({ listen: address, handler: () => Effect.sleep(1000) })
@@ -923,37 +1004,48 @@ describe("a drain", () => {
       assert.strictEqual(report.outcomes.Graceful, 1)
       assert.strictEqual(report.durationMillis, 1000)
       assert.strictEqual(yield* sim.socketsOpen, 0)
-    }))
+    })
+  )
 
   it.effect("onDrained gets the report, and no more time than the margin", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       let told: unknown
       const { server } = yield* serve({
         handler: echo,
-        onDrained: (report) => Effect.andThen(Effect.sync(() => (told = report)), Effect.never)
+        onDrained: (report) =>
+          Effect.andThen(
+            Effect.sync(() => (told = report)),
+            Effect.never
+          )
       })
       const draining = yield* Effect.forkChild(server.drain.begin)
       yield* passing(1999)
       assert.isUndefined(draining.pollUnsafe())
       yield* passing(1)
       assert.strictEqual(yield* Fiber.join(draining), told)
-    }))
+    })
+  )
 
   it.effect("an onDrained that ends in time is waited for", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       let over = false
       const { server } = yield* serve({
         handler: echo,
-        onDrained: () => Effect.andThen(Effect.sleep(500), Effect.sync(() => (over = true)))
+        onDrained: () =>
+          Effect.andThen(
+            Effect.sleep(500),
+            Effect.sync(() => (over = true))
+          )
       })
       const draining = yield* Effect.forkChild(server.drain.begin)
       yield* passing(500)
       assert.isTrue(over)
       assert.isTrue(Exit.isSuccess(draining.pollUnsafe()!))
-    }))
+    })
+  )
 
   it.effect("several servers report to one shutdown, and are cut by it together", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const shutdown = Shutdown.make()
       const sim = yield* SimNetwork.make()
       const make = (port: number, handler: (connection: Connection.Connection) => Effect.Effect<unknown>) =>
@@ -973,26 +1065,52 @@ describe("a drain", () => {
       assert.strictEqual(shutdown.reports.length, 1)
       shutdown.cut()
       const reports = (yield* Fiber.join(draining)).map(adding)
-      assert.deepStrictEqual(reports.map(({ clean }) => clean), [false, false, true])
-      assert.deepStrictEqual(reports.map(({ durationMillis }) => durationMillis), [0, 0, 0])
+      assert.deepStrictEqual(
+        reports.map(({ clean }) => clean),
+        [false, false, true]
+      )
+      assert.deepStrictEqual(
+        reports.map(({ durationMillis }) => durationMillis),
+        [0, 0, 0]
+      )
       assert.strictEqual(shutdown.reports.length, 3)
-    }))
+    })
+  )
 
-  it.effect("a server that names no budget takes the shutdown's", () =>
-    Effect.gen(function*() {
+  it.effect("a server that names no budget takes the shutdown's, and one that names its own does not", () =>
+    Effect.gen(function* () {
       const sim = yield* SimNetwork.make()
-      const shutdown = Shutdown.make({
-        grace: "9 seconds",
-        lameDuck: "2 seconds",
-        deadline: "3 seconds",
-        close: "1 second",
-        margin: "1 second"
-      } as never)
-      assert.isDefined(shutdown.budget)
-      const error = yield* Effect.flip(
-        Server.make({ listen: address, handler: echo, drain: { deadline: "60 seconds" } }).pipe(
+      const shutdown = Shutdown.make(yield* ShutdownBudget.make({ grace: 10_000, lameDuck: 1000, deadline: 2000 }))
+      const make = (port: number, drain?: ShutdownBudget.Input) =>
+        Server.make({ listen: `tcp://127.0.0.1:${port}`, handler: () => Effect.never, drain }).pipe(
           Effect.provideService(Network.Network, sim.network),
           Effect.provideService(Shutdown.CurrentShutdown, shutdown)
+        )
+      for (const [port, drain, millis] of [
+        [1, undefined, 3000],
+        [2, { grace: 8000, deadline: 4000 }, 4000]
+      ] as const) {
+        const server = yield* make(port, drain)
+        const client = yield* sim.network.connect(server.address)
+        yield* Effect.forkChild(politely(client))
+        yield* settled
+        const draining = yield* Effect.forkChild(server.drain.begin)
+        yield* passing(millis - 1)
+        assert.isUndefined(draining.pollUnsafe())
+        yield* passing(1)
+        assert.strictEqual(adding(yield* Fiber.join(draining)).durationMillis, millis)
+      }
+    })
+  )
+
+  it.effect("a budget that does not fit is an error when the server starts, and nothing listens", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimNetwork.make()
+      const error = yield* Effect.flip(
+        Effect.provideService(
+          Server.make({ listen: address, handler: echo, drain: { deadline: "60 seconds" } }),
+          Network.Network,
+          sim.network
         )
       )
       assert.strictEqual(
@@ -1000,7 +1118,36 @@ describe("a drain", () => {
         "shutdown budget: lameDuck 0s + deadline 60s + close 5s + margin 2s = 67s, 37s more than grace 30s, " +
           "Kubernetes' default; set grace if yours is longer"
       )
-    }))
+      yield* sim.network.listen(address)
+    })
+  )
+
+  it.effect("while a deadline of 0 is given, handlers are interrupted at once", () =>
+    Effect.gen(function* () {
+      const { dial, server } = yield* serve({ handler: () => Effect.never, drain: { deadline: 0 } })
+      yield* Effect.forkChild(Effect.flatMap(dial, politely))
+      yield* settled
+      const report = adding(yield* server.drain.begin)
+      assert.strictEqual(report.forcedAt, "Interrupting")
+      assert.strictEqual(report.durationMillis, 0)
+      assert.strictEqual(report.outcomes.Graceful, 1)
+    })
+  )
+
+  it.effect("a handler that ends only after its connection was reset is not abandoned when it comes in time", () =>
+    Effect.gen(function* () {
+      const { dial, server } = yield* serve({
+        handler: (connection) => Effect.uninterruptible(connection.outcome)
+      })
+      yield* dial
+      yield* settled
+      const draining = yield* Effect.forkChild(server.drain.begin)
+      yield* passing(15_000)
+      const report = adding(yield* Fiber.join(draining))
+      assert.strictEqual(report.handlersInterrupted, 1)
+      assert.strictEqual(report.handlersAbandoned, 0)
+    })
+  )
 })
 
 describe("a drain that is cut", () => {
@@ -1013,7 +1160,7 @@ describe("a drain that is cut", () => {
   for (const by of ["its own cut", "the shutdown's"]) {
     for (const [phase, millis, forcedAt] of phases) {
       it.effect(`in ${phase}, by ${by}: every connection is reset at once`, () =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const outcomes: Array<CloseOutcome> = []
           const { dial, server, shutdown, sim } = yield* serve({
             drain: { grace: 30_000, lameDuck: 3000, deadline: 10_000, close: 5000, margin: 2000 },
@@ -1023,7 +1170,8 @@ describe("a drain that is cut", () => {
               Effect.onInterrupt(Effect.never, () =>
                 Effect.sync(() => {
                   Effect.runFork(Effect.map(connection.outcome, (outcome) => outcomes.push(outcome)))
-                }))
+                })
+              )
           })
           // The last one waits for room.
           for (let n = 0; n < 4; n++) yield* dial
@@ -1047,12 +1195,13 @@ describe("a drain that is cut", () => {
           )
           yield* settled
           assert.strictEqual(yield* sim.socketsOpen, 0)
-        }))
+        })
+      )
     }
   }
 
   it.effect("before it has begun: does nothing", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server } = yield* serve({ handler: () => Effect.sleep(1000) })
       yield* server.drain.cut
       const reading = yield* Effect.forkChild(Effect.flatMap(dial, politely))
@@ -1064,10 +1213,11 @@ describe("a drain that is cut", () => {
       assert.isTrue(report.clean)
       assert.strictEqual(report.durationMillis, 1000)
       yield* Fiber.join(reading)
-    }))
+    })
+  )
 
   it.effect("a shutdown that was cut before it: it takes no time at all", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server, shutdown } = yield* serve({ handler: () => Effect.never, close: patient })
       yield* dial
       yield* settled
@@ -1075,10 +1225,11 @@ describe("a drain that is cut", () => {
       const report = adding(yield* server.drain.begin)
       assert.strictEqual(report.durationMillis, 0)
       assert.strictEqual(report.outcomes.Aborted, 1)
-    }))
+    })
+  )
 
   it.effect("with handlers that ignore it: they are abandoned, their connections are not", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { dial, server, sim } = yield* serve({ handler: () => Effect.uninterruptible(Effect.never) })
       yield* dial
       yield* settled
@@ -1091,12 +1242,13 @@ describe("a drain that is cut", () => {
       assert.strictEqual(report.outcomes.Aborted, 1)
       yield* settled
       assert.strictEqual(yield* sim.socketsOpen, 0)
-    }))
+    })
+  )
 })
 
 describe("the backlog", () => {
   /** A network whose listening socket the test plays. */
-  const listening = Effect.gen(function*() {
+  const listening = Effect.gen(function* () {
     const sim = yield* SimNetwork.make()
     const accepted: Array<Transport.Transport> = []
     let receiver: Transport.AcceptReceiver | undefined
@@ -1124,7 +1276,7 @@ describe("the backlog", () => {
   })
 
   it.effect("what the system had accepted before the listener stopped is served, told to end, and counted", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const kernel = yield* listening
       const { server } = yield* serve({ network: kernel.network, handler: echo })
       yield* settled
@@ -1146,10 +1298,11 @@ describe("the backlog", () => {
       for (const [index, fiber] of reading.entries()) {
         assert.strictEqual(yield* Fiber.join(fiber), `request ${index}`)
       }
-    }))
+    })
+  )
 
   it.effect("a listener that never stops holds the drain no longer than its deadline", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const kernel = yield* listening
       const { server } = yield* serve({ network: kernel.network, handler: echo })
       yield* settled
@@ -1158,20 +1311,23 @@ describe("the backlog", () => {
       assert.strictEqual(yield* server.drain.phase, "Backlog")
       yield* passing(1)
       assert.strictEqual(adding(yield* Fiber.join(draining)).durationMillis, 10_000)
-    }))
+    })
+  )
 
   it.effect("what the provider turned away is counted as refused", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const kernel = yield* listening
       const { metrics } = yield* serve({ network: kernel.network, handler: echo })
       yield* kernel.overflow
       assert.strictEqual((yield* metrics).refused, 1)
-    }))
+    })
+  )
 
   it.effect("a listener whose scope ends has stopped", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sim = yield* SimNetwork.make()
       yield* Effect.scoped(sim.network.listen(address))
       assert.strictEqual((yield* Effect.flip(sim.network.connect(address))).reason._tag, "Refused")
-    }))
+    })
+  )
 })

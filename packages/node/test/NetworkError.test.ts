@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Network from "finwait/Network"
 import { chmodSync, mkdirSync, renameSync } from "node:fs"
-import { createServer } from "node:net"
+import { type AddressInfo, createServer } from "node:net"
 import { Program } from "../../../test/tools/Program.ts"
 import { deafListener } from "./support/deafListener.ts"
-import { dial, folder, openSockets, rawListener, real, serve, turn, until } from "./support/network.ts"
+import { dial, folder, openSockets, rawListener, real, serve, until } from "./support/network.ts"
 
 const connecting = (address: string) => Effect.flip(Effect.scoped(Network.connect(address)))
 const listening = (address: string) => Effect.flip(Effect.scoped(Network.listen(address)))
@@ -83,17 +83,31 @@ describe("connecting", () => {
     )
   )
 
-  it.live("that is interrupted at any turn of the loop leaves nothing open", () =>
+  it.live.each([
+    ["in the tick of", (act: () => void): void => process.nextTick(act)],
+    ["in the turn of", (act: () => void): void => void setImmediate(act)],
+    ["a turn after", (act: () => void): void => void setImmediate(() => setImmediate(act))]
+  ] as const)("that is interrupted %s its success leaves nothing open", ([, later]) =>
     real(
       Effect.gen(function* () {
-        const server = yield* serve("tcp://127.0.0.1:0")
+        let interrupt = () => {}
+        const ended: Array<Promise<unknown>> = []
+        const server = createServer((socket) => {
+          ended.push(new Promise((resolve) => socket.on("error", resolve).on("close", resolve).resume()))
+          later(interrupt)
+        })
+        yield* Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)))
+        const { port } = server.address() as AddressInfo
         const before = openSockets()
-        for (let turns = 0; turns < 8; turns++) {
-          const fiber = yield* Effect.forkChild(Effect.scoped(Network.connect(server.url)), { startImmediately: true })
-          for (let i = 0; i < turns; i++) yield* turn
-          yield* Fiber.interrupt(fiber)
+        for (let i = 0; i < 10; i++) {
+          const program = Effect.scoped(Effect.andThen(Network.connect(`tcp://127.0.0.1:${port}`), Effect.never))
+          const fiber = yield* Effect.forkChild(program, { startImmediately: true })
+          interrupt = () => fiber.interruptUnsafe()
+          yield* Fiber.await(fiber)
         }
         yield* until(() => openSockets() === before, "all sockets are closed")
+        yield* Effect.promise(() => Promise.all(ended))
+        server.close()
       })
     )
   )
@@ -218,7 +232,7 @@ describe("listening", () => {
 })
 
 describe("permission", () => {
-  it.live("is missing: to make a socket in a folder, and to connect to one", () =>
+  it.live("is missing: to make a socket in a folder, to replace one, and to connect to one", () =>
     real(
       Effect.gen(function* () {
         const directory = `${yield* folder}/closed`
@@ -235,6 +249,7 @@ describe("permission", () => {
           {
             messages: [
               `listen unix ${directory}/a.sock: permission denied (EACCES)`,
+              `listen unix ${directory}/closed.sock: permission denied (EACCES)`,
               `connect unix ${directory}/closed.sock: permission denied (EACCES)`
             ]
           }

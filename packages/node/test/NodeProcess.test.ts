@@ -103,16 +103,17 @@ describe.concurrent("a signal", () => {
 
   it("that was not asked for keeps its own meaning", async () => {
     const program = run("waits", { signals: ["SIGUSR2"] })
-    await program.says("waiting")
+    await program.says("still waiting")
     program.signal("SIGTERM")
     await ends(program, null, "SIGTERM")
   })
 
   it("that was asked for stops", async () => {
     const program = run("waits", { signals: ["SIGUSR2"] })
-    await program.says("waiting")
+    await program.says("still waiting")
     program.signal("SIGUSR2")
     await ends(program, 0)
+    assert.strictEqual(program.stdout, "still waiting\ninterrupted\n")
   })
 
   it("reaches a process that is PID 1", async ({ skip }) => {
@@ -131,9 +132,11 @@ describe.concurrent("a signal", () => {
 
 describe.concurrent("the end of the time", () => {
   const short = { grace: "1 second" } as const
+  // With a margin that a busy machine cannot use up, so that the drain's own end comes first.
+  const roomy = { grace: "4 seconds", close: "300 millis", margin: "3 seconds" } as const
 
   it("for the handlers interrupts them, which exits 1", async () => {
-    const { client, program } = await serve("hang", { options: { shutdown: short } })
+    const { client, program } = await serve("hang", { options: { shutdown: roomy } })
     program.signal("SIGTERM")
     assert.strictEqual(await client.ended(), "FIN")
     await ends(program, 1)
@@ -142,7 +145,7 @@ describe.concurrent("the end of the time", () => {
   })
 
   it("for the handlers leaves one behind that cannot be interrupted, and its connection closed", async () => {
-    const { client, program } = await serve("stubborn", { options: { shutdown: short } })
+    const { client, program } = await serve("stubborn", { options: { shutdown: roomy } })
     program.signal("SIGTERM")
     await client.ended()
     await ends(program, 1)
@@ -160,7 +163,7 @@ describe.concurrent("the end of the time", () => {
   it("for a blocked event loop is a kill, which names what blocks", async () => {
     // The margin is the time that the watchdog has to find out.
     const { program } = await serve("block Infinity", {
-      options: { shutdown: { grace: "3200 millis", margin: "3 seconds", close: 0 } }
+      options: { shutdown: { grace: "6200 millis", margin: "6 seconds", close: 0 } }
     })
     program.signal("SIGTERM")
     await ends(program, null, "SIGKILL")

@@ -24,9 +24,14 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { type AbortCause, type Account, CloseOutcome, type LingerLimit } from "../CloseOutcome.ts"
-import type { ConnectionImpl } from "./connection.ts"
+import type { ClosePolicy } from "../ClosePolicy.ts"
+import type { Connection } from "../Connection.ts"
+import type { Transport } from "../Transport.ts"
+import type { Input } from "./input.ts"
+import type { Output } from "./output.ts"
 
 /** The close has no more time. */
 export class Cut {
@@ -55,7 +60,37 @@ export type Awaited = Effect.Effect<boolean, Cut | Broken>
  */
 const releaseMillis = 1000
 
-export const closing = (connection: ConnectionImpl): Effect.Effect<CloseOutcome> => {
+/** What the close needs of the connection that it closes. */
+export interface Closing extends Connection {
+  readonly transport: Transport
+  readonly policy: ClosePolicy
+  readonly input: Input
+  readonly output: Output
+  /** As messages name it. */
+  readonly name: string
+  farewell: Account["farewell"]
+  /** When a byte last arrived while closing: monotonic milliseconds. */
+  progressAt: number
+  /** Monotonic milliseconds. */
+  now(): number
+  enter(stage: Account["stage"]): void
+  /**
+   * Awaits what the transport will tell, for so long: `true` when it came, `false` when the time is over. Fails when it
+   * cannot come any more. One wait at a time: there is one close.
+   */
+  until(condition: () => boolean, millis?: number): Awaited
+  /** Awaits that the descriptor is gone. */
+  released(millis: number): Effect.Effect<boolean>
+  /** What is awaited may have come. */
+  wakeClose(): void
+  /** Bytes were thrown away. */
+  discarded(): void
+  account(): Account
+  /** Runs something on a fiber of its own. */
+  fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E>
+}
+
+export const closing = (connection: Closing): Effect.Effect<CloseOutcome> => {
   // The deadline is not seen here: it is the connection's own `cut`, at its time, and fails whatever is awaited.
   const stages = Effect.gen(function* () {
     if (connection.policy.farewell !== undefined) connection.farewell = "failed"
@@ -72,7 +107,7 @@ export const closing = (connection: ConnectionImpl): Effect.Effect<CloseOutcome>
 }
 
 /** The protocol's last words. Not being able to say them never stops the close. */
-const farewell = (connection: ConnectionImpl): Effect.Effect<unknown, Cut | Broken> => {
+const farewell = (connection: Closing): Effect.Effect<unknown, Cut | Broken> => {
   const { farewell, farewellRetry, farewellTimeout } = connection.policy
   if (farewell === undefined || connection.output.state !== "open") return Effect.void
   connection.enter("Farewell")
@@ -108,7 +143,7 @@ const farewell = (connection: ConnectionImpl): Effect.Effect<unknown, Cut | Brok
 }
 
 /** Everything that was written leaves for the kernel, and FIN behind it. */
-const flush = (connection: ConnectionImpl): Awaited =>
+const flush = (connection: Closing): Awaited =>
   Effect.suspend(() => {
     connection.enter("Flushing")
     connection.output.end()
@@ -118,7 +153,7 @@ const flush = (connection: ConnectionImpl): Awaited =>
   })
 
 /** Reads and throws away until the peer's FIN, within the three limits. */
-const linger = Effect.fnUntraced(function* (connection: ConnectionImpl) {
+const linger = Effect.fnUntraced(function* (connection: Closing) {
   const { input, policy } = connection
   connection.enter("Lingering")
   const begun = connection.now()
@@ -145,7 +180,7 @@ const linger = Effect.fnUntraced(function* (connection: ConnectionImpl) {
 
 /** The close did not get to its end: the pipe broke, or there was no more time. */
 const brokenOff = Effect.fnUntraced(function* (
-  connection: ConnectionImpl,
+  connection: Closing,
   cause: Cause.Cause<Cut | Broken>
 ): Effect.fn.Return<CloseOutcome> {
   const failure = Cause.findErrorOption(cause)
@@ -164,13 +199,15 @@ const brokenOff = Effect.fnUntraced(function* (
 })
 
 /** The provider's last acts. They should not throw; one that does must not keep the close from its end. */
-const act = (connection: ConnectionImpl, what: "reset" | "release"): Effect.Effect<void> =>
+const act = (connection: Closing, what: "reset" | "release"): Effect.Effect<void> =>
   Effect.sync(() => connection.transport[what]()).pipe(
-    Effect.catchCause((cause) => Effect.logError(`close ${connection.name}: a defect in the transport's ${what}`, cause))
+    Effect.catchCause((cause) =>
+      Effect.logError(`close ${connection.name}: a defect in the transport's ${what}`, cause)
+    )
   )
 
 /** A farewell that was written but not flushed was not said. */
-const ending = (connection: ConnectionImpl): Account => {
+const ending = (connection: Closing): Account => {
   if (connection.farewell === "flushed" && connection.output.state !== "flushed") connection.farewell = "failed"
   return connection.account()
 }

@@ -15,13 +15,12 @@ import * as Stream from "effect/Stream"
 import * as Address from "../Address.ts"
 import type { AbortCause, Account, CloseOutcome, Stage } from "../CloseOutcome.ts"
 import type { ClosePolicy } from "../ClosePolicy.ts"
-import type { Connection } from "../Connection.ts"
 import { TypeId } from "../Connection.ts"
 import type { ConnectionError } from "../ConnectionError.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { Receiver, Transport } from "../Transport.ts"
 import { type Alarm, setAlarm } from "./alarms.ts"
-import { type Awaited, Broken, closing, Cut } from "./close.ts"
+import { type Awaited, Broken, type Closing, closing, Cut } from "./close.ts"
 import { each } from "./each.ts"
 import { Input } from "./input.ts"
 import { recordClose, recordOpen } from "./observe.ts"
@@ -30,7 +29,7 @@ import { socketReader, socketWriter } from "./socket.ts"
 
 const encoder = new TextEncoder()
 
-export class ConnectionImpl implements Connection, Receiver {
+export class ConnectionImpl implements Closing, Receiver {
   readonly [TypeId] = TypeId
   readonly [Socket.TypeId] = Socket.TypeId
   readonly transport: Transport
@@ -41,7 +40,6 @@ export class ConnectionImpl implements Connection, Receiver {
   stage: Stage = "Open"
   isDraining = false
   farewell: Account["farewell"] = "none"
-  /** When a byte last arrived while closing: monotonic milliseconds. */
   progressAt = 0
   /** For the server's registry. */
   onClosed: ((outcome: CloseOutcome) => void) | undefined
@@ -77,7 +75,6 @@ export class ConnectionImpl implements Connection, Receiver {
     return this.transport.remoteAddress
   }
 
-  /** As messages name it. */
   get name(): string {
     return Address.describe(this.transport.remoteAddress)
   }
@@ -195,10 +192,6 @@ export class ConnectionImpl implements Connection, Receiver {
     this.stage = stage
   }
 
-  /**
-   * Awaits what the transport will tell, for so long: `true` when it came, `false` when the time is over. One wait at a
-   * time: there is one close.
-   */
   until(condition: () => boolean, millis = Infinity): Awaited {
     return this.awaiting((): Exit.Exit<boolean, Cut | Broken> | undefined => {
       if (this.brokenCode !== undefined) return Exit.fail(new Broken(this.brokenCode))
@@ -207,7 +200,6 @@ export class ConnectionImpl implements Connection, Receiver {
     }, millis)
   }
 
-  /** Awaits that the descriptor is gone. */
   released(millis: number): Effect.Effect<boolean> {
     return this.awaiting(() => (this.isReleased ? Exit.succeed(true) : undefined), millis)
   }

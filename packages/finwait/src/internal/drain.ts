@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Address from "../Address.ts"
@@ -13,7 +14,8 @@ import { type CloseOutcome, tags } from "../CloseOutcome.ts"
 import type { Drain, Phase, Progress, Report, Slow } from "../Drain.ts"
 import * as Metrics from "../Metrics.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
-import type { Served, ServerImpl } from "./server.ts"
+import type { ShutdownBudget } from "../ShutdownBudget.ts"
+import type { ConnectionImpl } from "./connection.ts"
 
 /** How many slow connections a report names: enough to see a pattern, few enough to read. */
 const slowestMax = 5
@@ -21,10 +23,45 @@ const slowestMax = 5
 /** How long resets may take to be told. They are the kernel's acts; the bound is against a provider that is silent. */
 const resetTimeout = Duration.seconds(2)
 
+/** A connection that is being served. It is over when it is closed and its handler has ended. */
+export interface Served {
+  readonly connection: ConnectionImpl
+  /** What the per-peer limit counts. */
+  readonly host: string | undefined
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  handlerEnded: boolean
+  outcome: CloseOutcome | undefined
+}
+
+/** What a drain is asked to do besides draining. */
+export interface DrainOptions {
+  readonly onDrained?: ((report: Report) => Effect.Effect<unknown, never, unknown>) | undefined
+}
+
+/** What the drain needs of the server that it ends. */
+export interface Draining {
+  readonly address: Address.Address
+  readonly budget: ShutdownBudget
+  readonly context: Context.Context<never>
+  readonly options: DrainOptions
+  readonly listener: { readonly stop: Effect.Effect<void> }
+  readonly served: ReadonlySet<Served>
+  /** Monotonic milliseconds. */
+  now(): number
+  /** Runs something on a fiber of its own. */
+  fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E>
+  /** No rest any more: whoever waits for room gets it as soon as there is some. */
+  rested(): void
+  /** Those who waited for room that will not come: told at once, and counted like everybody. */
+  turnWaitingAway(): void
+  /** The drain is over: nothing is looked at any more. */
+  drained(): void
+}
+
 export class ServerDrain implements Drain {
   /** From here on every connection is told to end, new ones as well. */
   announced = false
-  private readonly server: ServerImpl
+  private readonly server: Draining
   private current: Phase = "Serving"
   private began: number | undefined
   private connections = 0
@@ -45,7 +82,7 @@ export class ServerDrain implements Drain {
   private readonly watchers = new Set<(progress: Progress) => void>()
   private readonly reportWaiters = new Set<(exit: Exit.Exit<Report>) => void>()
 
-  constructor(server: ServerImpl) {
+  constructor(server: Draining) {
     this.server = server
   }
 
@@ -189,6 +226,8 @@ export class ServerDrain implements Drain {
     this.isCut = false
     const closed = () => [...served].every(({ outcome }) => outcome !== undefined)
     yield* this.until(closed, resetTimeout)
+    // A handler that waited for just that ends now, and is not abandoned.
+    yield* Effect.yieldNow
   })
 
   private readonly finish = Effect.gen({ self: this }, function* () {
@@ -214,7 +253,7 @@ export class ServerDrain implements Drain {
     Context.get(context, CurrentShutdown).report(report)
     yield* (report.clean ? Effect.logInfo : Effect.logWarning)(`drain ${this.name}: ${summary(report)}`)
     if (options.onDrained !== undefined) {
-      const said = Effect.runForkWith(context)(options.onDrained(report))
+      const said = Effect.runForkWith(context)(options.onDrained(report) as Effect.Effect<unknown>)
       let over = false
       said.addObserver(() => {
         over = true

@@ -6,7 +6,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { ConnectionImpl } from "./connection.ts"
-import type { ServerImpl } from "./server.ts"
 
 /** Finer looks cost more than they tell; a connection ends at most a twentieth late. */
 const looks = 20
@@ -16,7 +15,13 @@ interface Seen {
   since: number
 }
 
-export const sweepIdle = (server: ServerImpl, idleTimeout: Duration.Duration): Effect.Effect<void> => {
+/** What is looked at, and until when. */
+interface Swept {
+  readonly served: Iterable<{ readonly connection: ConnectionImpl }>
+  readonly drain: { readonly announced: boolean }
+}
+
+export const sweepIdle = (server: Swept, idleTimeout: Duration.Duration): Effect.Effect<void> => {
   const seen = new WeakMap<ConnectionImpl, Seen>()
   const limit = Duration.toMillis(idleTimeout)
   const look = Effect.sync(() => {

@@ -11,29 +11,27 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Address from "../Address.ts"
-import type { CloseOutcome } from "../CloseOutcome.ts"
 import type { Connection } from "../Connection.ts"
 import { ConnectionError } from "../ConnectionError.ts"
 import { CurrentMaxFrameBytes, FrameError } from "../Framing.ts"
 import type { Listener, Receiver } from "../Listener.ts"
 import * as Metrics from "../Metrics.ts"
-import type { Options } from "../Server.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { ShutdownBudget } from "../ShutdownBudget.ts"
 import { acceptErrorClass } from "../Transport.ts"
 import type { ConnectionImpl } from "./connection.ts"
-import { ServerDrain } from "./drain.ts"
+import { type Draining, type DrainOptions, type Served, ServerDrain } from "./drain.ts"
 import { sweepIdle } from "./idle.ts"
 import { traced } from "./observe.ts"
 
-/** A connection that is being served. It is over when it is closed and its handler has ended. */
-export interface Served {
-  readonly connection: ConnectionImpl
-  /** What the per-peer limit counts. */
-  readonly host: string | undefined
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
-  handlerEnded: boolean
-  outcome: CloseOutcome | undefined
+/** What the server is asked to do; `Server.Options` says what each of these means. */
+export interface Handling extends Pick<DrainOptions, "onDrained"> {
+  /** What it requires is in the context that the server was made in. */
+  readonly handler: (connection: Connection) => Effect.Effect<unknown, unknown, unknown>
+  readonly connectionsMax?: number | undefined
+  readonly connectionsPerPeerMax?: number | undefined
+  readonly idleTimeout?: Duration.Input | undefined
+  readonly maxFrameBytes?: number | undefined
 }
 
 /** How long between two warnings of the same kind: enough to notice, too little to flood. */
@@ -42,9 +40,9 @@ const warningMillis = 5000
 /** How long accepting rests when the system has no room: as Go's net/http, which backs off to one second. */
 const backOff = Duration.seconds(1)
 
-export class ServerImpl implements Receiver {
+export class ServerImpl implements Receiver, Draining {
   readonly listener: Listener
-  readonly options: Options
+  readonly options: Handling
   readonly budget: ShutdownBudget
   readonly context: Context.Context<never>
   readonly drain: ServerDrain
@@ -55,7 +53,7 @@ export class ServerImpl implements Receiver {
   private resting = false
   private idleSweep: Fiber.Fiber<void> | undefined
 
-  constructor(listener: Listener, options: Options, budget: ShutdownBudget, context: Context.Context<never>) {
+  constructor(listener: Listener, options: Handling, budget: ShutdownBudget, context: Context.Context<never>) {
     this.listener = listener
     this.options = options
     this.budget = budget
@@ -116,7 +114,12 @@ export class ServerImpl implements Receiver {
   private rest(): void {
     this.resting = true
     this.admit()
-    this.fork(Effect.andThen(Effect.sleep(backOff), Effect.sync(() => this.rested())))
+    this.fork(
+      Effect.andThen(
+        Effect.sleep(backOff),
+        Effect.sync(() => this.rested())
+      )
+    )
   }
 
   rested(): void {
@@ -124,7 +127,6 @@ export class ServerImpl implements Receiver {
     this.admit()
   }
 
-  /** The drain is over: nothing is looked at any more. */
   drained(): void {
     this.idleSweep?.interruptUnsafe()
   }
@@ -159,7 +161,6 @@ export class ServerImpl implements Receiver {
 
   // Serving -----------------------------------------------------------------------------------------------------------
 
-  /** Those who waited for room that will not come: told at once, and counted like everybody. */
   turnWaitingAway(): void {
     for (const connection of this.listener.takeWaiting()) {
       const served = this.enroll(connection as ConnectionImpl, undefined)
@@ -184,7 +185,7 @@ export class ServerImpl implements Receiver {
     const served = this.enroll(connection, host)
     if (this.drain.announced) connection.announce()
     const handler = traced(
-      Effect.suspend(() => this.options.handler(connection)),
+      Effect.suspend(() => this.options.handler(connection) as Effect.Effect<unknown, unknown>),
       this.context,
       "finwait.connection",
       () => ({ "network.peer.address": connection.name, "network.local.address": Address.describe(this.address) })

@@ -9,7 +9,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { ConnectionError } from "../ConnectionError.ts"
-import type { ConnectionImpl } from "./connection.ts"
+import type { Connection } from "../Connection.ts"
+import type { Input } from "./input.ts"
 
 // The codes are WebSocket's, because Effect's sockets speak in them: a normal end, and one without a goodbye.
 const normal = 1000
@@ -25,7 +26,12 @@ const readFailed = (cause: ConnectionError) =>
 const writeFailed = (cause: ConnectionError) =>
   new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
 
-export const socketReader = (connection: ConnectionImpl): Socket.Socket["reader"] =>
+/** A connection, and the input behind it. */
+interface Backed extends Pick<Connection, "write" | "closeWrite"> {
+  readonly input: Input
+}
+
+export const socketReader = (connection: Backed): Socket.Socket["reader"] =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     let over = false
@@ -51,7 +57,7 @@ export const socketReader = (connection: ConnectionImpl): Socket.Socket["reader"
     }
   })
 
-export const socketWriter = (connection: ConnectionImpl): Socket.Socket["writer"] => {
+export const socketWriter = (connection: Backed): Socket.Socket["writer"] => {
   const write = (chunk: Uint8Array | string) => Effect.mapError(connection.write(chunk), writeFailed)
   const closeWrite = Effect.ignore(connection.closeWrite)
   return Effect.acquireRelease(

@@ -355,12 +355,16 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
           reason: new AddressInUse()
         })
       }
-      const acceptor = new SimAcceptor(bound, wire(), () => {
-        if (acceptors.get(key) === acceptor) acceptors.delete(key)
-      })
-      acceptors.set(key, acceptor)
-      yield* Effect.addFinalizer(() => Effect.sync(() => acceptor.stop(() => {})))
-      return acceptor
+      return yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          const acceptor = new SimAcceptor(bound, wire(), () => {
+            if (acceptors.get(key) === acceptor) acceptors.delete(key)
+          })
+          acceptors.set(key, acceptor)
+          return acceptor
+        }),
+        (acceptor) => Effect.sync(() => acceptor.stop(() => {}))
+      )
     })
   }
 

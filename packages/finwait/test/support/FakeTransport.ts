@@ -87,7 +87,6 @@ export const connected = (
   transport: Transport.Transport,
   close?: ClosePolicy.Options
 ): Effect.Effect<Connection.Connection, NetworkError.NetworkError, Scope.Scope> =>
-  Effect.tap(
-    networkOf(transport).connect("tcp://127.0.0.1:2", { close }),
-    (connection) => Effect.addFinalizer(() => connection.abort)
+  Effect.tap(networkOf(transport).connect("tcp://127.0.0.1:2", { close }), (connection) =>
+    Effect.addFinalizer(() => connection.abort)
   )

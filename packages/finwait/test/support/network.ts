@@ -13,7 +13,7 @@ import type * as NetworkError from "finwait/NetworkError"
 import * as SimNetwork from "finwait/testing/SimNetwork"
 
 /** Lets everything happen that needs no time: more turns than any exchange in these tests takes. */
-export const settled: Effect.Effect<void> = Effect.gen(function*() {
+export const settled: Effect.Effect<void> = Effect.gen(function* () {
   for (let turn = 0; turn < 100; turn++) yield* Effect.yieldNow
 })
 
@@ -41,7 +41,7 @@ export interface Pair {
 }
 
 /** Two ends of a connection. Whatever the test leaves open is aborted at its end. */
-export const pair = Effect.fnUntraced(function*(
+export const pair = Effect.fnUntraced(function* (
   options: {
     readonly sim?: SimNetwork.Options
     readonly close?: ClosePolicy.Options
@@ -66,7 +66,7 @@ export const pair = Effect.fnUntraced(function*(
 })
 
 /** What a peer with manners does: reads to the end, then closes. Succeeds with what it read. */
-export const politely = Effect.fnUntraced(function*(peer: Connection.Connection) {
+export const politely = Effect.fnUntraced(function* (peer: Connection.Connection) {
   const text = yield* Connection.readText(peer)
   yield* peer.close
   return text

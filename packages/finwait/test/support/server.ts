@@ -57,7 +57,7 @@ export interface Settings<E> extends Omit<Server.Options<E, never, never, never>
 }
 
 /** Starts a server. What is left of it at the end of the test is cut short. */
-export const serve = Effect.fnUntraced(function*<E>(
+export const serve = Effect.fnUntraced(function* <E>(
   settings: Settings<E>
 ): Effect.fn.Return<World, NetworkError.NetworkError | ShutdownBudget.ShutdownBudgetError, Scope.Scope> {
   yield* clockUsed
@@ -85,12 +85,12 @@ export const serve = Effect.fnUntraced(function*<E>(
     shutdown.cut()
     return Scope.close(scope, Exit.void)
   })
-  const server = yield* Server.make({ drain: budget, ...settings, listen: address }).pipe(
+  const server = yield* Server.make<E, never>({ drain: budget, ...settings, listen: address }).pipe(
     Scope.provide(scope),
     Effect.provideContext(observed)
-  ) as Effect.Effect<Server.Server["Service"], NetworkError.NetworkError | ShutdownBudget.ShutdownBudgetError>
-  const metrics = Effect.gen(function*() {
-    const counted = (counter: Metric.Counter<number>) => Effect.map(Metric.value(counter), ({ count }) => Number(count))
+  )
+  const metrics = Effect.gen(function* () {
+    const counted = (counter: Metric.Counter<number>) => Effect.map(Metric.value(counter), ({ count }) => count)
     const closed: Record<string, number> = {}
     for (const outcome of ["Graceful", "LingerExpired", "ResetByPeer", "Aborted"]) {
       const count = yield* counted(Metric.withAttributes(Metrics.connectionsClosed, { outcome }) as never)
@@ -98,7 +98,7 @@ export const serve = Effect.fnUntraced(function*<E>(
     }
     const { count, sum } = yield* Metric.value(Metrics.drainDuration)
     return {
-      open: Number((yield* Metric.value(Metrics.connectionsOpen)).value),
+      open: (yield* Metric.value(Metrics.connectionsOpen)).value,
       accepted: yield* counted(Metrics.connectionsAccepted),
       refused: yield* counted(Metrics.connectionsRefused),
       handlersFailed: yield* counted(Metrics.handlersFailed),

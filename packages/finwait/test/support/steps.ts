@@ -55,7 +55,7 @@ export interface Stepped<A> {
  * Runs the program that `prepare` gives, again and again: each time from the beginning, each time interrupted one step
  * later, in virtual time of at most `within` milliseconds. `check` looks at what is left. Gives the number of steps.
  */
-export const interruptedAtEveryStep = Effect.fnUntraced(function*<A, B>(options: {
+export const interruptedAtEveryStep = Effect.fnUntraced(function* <A, B>(options: {
   readonly prepare: Effect.Effect<
     { readonly program: Effect.Effect<A, unknown>; readonly world: B },
     unknown,
@@ -97,7 +97,7 @@ export const interruptedAtEveryStep = Effect.fnUntraced(function*<A, B>(options:
   }
 })
 
-const turns = Effect.gen(function*() {
+const turns = Effect.gen(function* () {
   for (let turn = 0; turn < 40; turn++) yield* Effect.yieldNow
 })
 

@@ -1,0 +1,95 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as fc from "fast-check"
+import * as ShutdownBudget from "finwait/ShutdownBudget"
+
+const parts = ["grace", "lameDuck", "deadline", "close", "margin"] as const
+const millis = (input?: ShutdownBudget.Input) => {
+  const budget = Effect.runSync(ShutdownBudget.make(input))
+  return parts.map((part) => Duration.toMillis(budget[part]))
+}
+const problem = (input: ShutdownBudget.Input) => Effect.runSync(Effect.flip(ShutdownBudget.make(input))).message
+
+describe("a shutdown budget", () => {
+  it("divides 30 seconds when it is told nothing", () => {
+    assert.deepStrictEqual(millis(), [30_000, 0, 23_000, 5000, 2000])
+  })
+
+  it("derives what is left out from the grace period", () => {
+    assert.deepStrictEqual(
+      millis({ grace: "60 seconds", lameDuck: "15 seconds" }),
+      [60_000, 15_000, 38_000, 5000, 2000]
+    )
+    assert.deepStrictEqual(millis({ grace: "10 seconds" }), [10_000, 0, 7000, 2000, 1000])
+    assert.deepStrictEqual(millis({ grace: 1000 }), [1000, 0, 700, 200, 100])
+    assert.deepStrictEqual(millis({ grace: "90 seconds", close: "20 seconds" }), [90_000, 0, 68_000, 20_000, 2000])
+  })
+
+  it("takes what it is told, and leaves the rest of the time unused", () => {
+    assert.deepStrictEqual(
+      millis({ grace: 10_000, lameDuck: 1000, deadline: 2000, close: 3000, margin: 500 }),
+      [10_000, 1000, 2000, 3000, 500]
+    )
+    assert.deepStrictEqual(millis({ deadline: 0 }), [30_000, 0, 0, 5000, 2000])
+  })
+
+  it("shows the sum when the parts do not fit", () => {
+    assert.strictEqual(
+      problem({ grace: "30 seconds", lameDuck: "10 seconds", deadline: "20 seconds" }),
+      "shutdown budget: lameDuck 10s + deadline 20s + close 5s + margin 2s = 37s, 7s more than grace 30s"
+    )
+    assert.strictEqual(
+      problem({ deadline: "30 seconds" }),
+      "shutdown budget: lameDuck 0s + deadline 30s + close 5s + margin 2s = 37s, 7s more than grace 30s, " +
+        "Kubernetes' default; set grace if yours is longer"
+    )
+    assert.strictEqual(
+      problem({ grace: 1000, lameDuck: 1500 }),
+      "shutdown budget: lameDuck 1500ms + deadline 0s + close 200ms + margin 100ms = 1800ms, 800ms more than grace 1s"
+    )
+  })
+
+  it("refuses to leave the handlers nothing, unless it is told to", () => {
+    assert.strictEqual(
+      problem({ grace: 10_000, lameDuck: 7000 }),
+      "shutdown budget: lameDuck 7s + deadline 0s + close 2s + margin 1s = 10s: nothing is left for the handlers' " +
+        "deadline within grace 10s"
+    )
+    assert.deepStrictEqual(millis({ grace: 10_000, lameDuck: 7000, deadline: 0 }), [10_000, 7000, 0, 2000, 1000])
+    assert.strictEqual(
+      problem({ grace: 0 }),
+      "shutdown budget: lameDuck 0s + deadline 0s + close 0s + margin 0s = 0s: nothing is left for the handlers' " +
+        "deadline within grace 0s"
+    )
+  })
+
+  it("refuses a part that is no duration, negative or endless", () => {
+    for (const part of parts) {
+      assert.strictEqual(problem({ [part]: "a while" }), `shutdown budget: ${part} "a while" is not a duration`)
+      assert.strictEqual(problem({ [part]: -1 }), `shutdown budget: ${part} must be finite and not negative`)
+      assert.strictEqual(problem({ [part]: Infinity }), `shutdown budget: ${part} must be finite and not negative`)
+    }
+  })
+
+  it("never exceeds its grace period, whatever it is made of", () => {
+    const part = fc.option(fc.integer({ min: 0, max: 40_000 }), { nil: undefined })
+    fc.assert(
+      fc.property(fc.record({ grace: part, lameDuck: part, deadline: part, close: part, margin: part }), (input) => {
+        const exit = Effect.runSyncExit(ShutdownBudget.make(input))
+        if (exit._tag === "Failure") return
+        const { close, deadline, grace, lameDuck, margin } = exit.value
+        const sum = [lameDuck, deadline, close, margin].reduce((sum, part) => sum + Duration.toMillis(part), 0)
+        assert.isAtMost(sum, Duration.toMillis(grace) + 1e-6)
+        assert.closeTo(
+          Duration.toMillis(ShutdownBudget.hardDeadline(exit.value)),
+          sum - Duration.toMillis(margin),
+          1e-6
+        )
+        for (const name of parts) {
+          if (input[name] !== undefined) assert.strictEqual(Duration.toMillis(exit.value[name]), input[name])
+        }
+      })
+    )
+  })
+})
