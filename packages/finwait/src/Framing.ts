@@ -153,8 +153,9 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
   }
 
   /**
-   * Whether a message has begun that has to be waited for. While draining that is the one in hand, and not another
-   * behind it: a peer that never stops sending would never come to an end.
+   * Whether a message has begun that has to be waited for. While draining that is the one in hand, with whatever arrived
+   * whole together with its rest, and not another that begins behind it: a peer that never stops sending would never
+   * come to an end.
    */
   get unfinished(): boolean {
     return (this.readingRest = this.decoder!.pending > 0 && !this.lastDone)

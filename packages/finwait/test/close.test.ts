@@ -701,6 +701,25 @@ describe("the farewell", () => {
       )
     })
   )
+
+  it.effect("one that aborts the connection has its way, and one that closes it waits for itself in vain", () =>
+    Effect.gen(function* () {
+      const first = yield* pair({ close: { farewell: (connection) => connection.abort } })
+      const aborted = expectTag(yield* first.here.close, "Aborted")
+      assert.strictEqual(aborted.stage, "Farewell")
+      assert.strictEqual(aborted.cause, "abort")
+
+      const { here, peer } = yield* pair({
+        close: { farewell: (connection) => connection.close, farewellTimeout: 500 }
+      })
+      yield* Effect.forkChild(politely(peer))
+      const fiber = yield* closing(here)
+      yield* passing(500)
+      const outcome = expectTag(yield* fiber.pollUnsafe()!, "Graceful")
+      assert.strictEqual(outcome.farewell, "failed")
+      assert.strictEqual(outcome.closeMillis, 500)
+    })
+  )
 })
 
 describe("a transport that misbehaves", () => {

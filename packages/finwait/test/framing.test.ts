@@ -524,6 +524,42 @@ describe("messages and the drain", () => {
     )
   }
 
+  it.effect(
+    "what is cut off behind the message that was waited for is no truncation, even if the peer ends there",
+    () =>
+      Effect.gen(function* () {
+        // Slow enough to see the peer's end before the input's.
+        const slow = (line: string) => Effect.as(Effect.sleep(100), line.toUpperCase())
+        const handlers: ReadonlyArray<(connection: Connection.Connection) => Effect.Effect<unknown, unknown>> = [
+          (connection) => Framing.lines(connection).pipe(Framing.respond(slow)),
+          (connection) => {
+            const lines = Framing.lines(connection)
+            return Stream.runForEach(Framing.stream(lines), (line) =>
+              Effect.flatMap(slow(line), (answer) => Framing.write(lines, answer))
+            )
+          }
+        ]
+        for (const handler of handlers) {
+          const { dial, logged, server } = yield* serve({ handler })
+          const client = yield* dial
+          yield* client.write("hal")
+          yield* settled
+          const draining = yield* Effect.forkChild(server.drain.begin)
+          yield* settled
+          yield* client.write("f\nand half ano")
+          yield* client.closeWrite
+          const reading = yield* Effect.forkChild(Connection.readText(client))
+          yield* passing(100)
+          assert.strictEqual(yield* Fiber.join(reading), "HALF\n")
+          assert.isTrue(adding(yield* Fiber.join(draining)).clean)
+          assert.isFalse(
+            logged.some(({ message }) => message.startsWith("handler of")),
+            "the handler succeeded"
+          )
+        }
+      })
+  )
+
   it.effect("more than a mebibyte that had arrived is swept in parts, and answered in full", () =>
     Effect.gen(function* () {
       const transport = new FakeTransport()

@@ -289,6 +289,23 @@ describe("limits", () => {
     })
   )
 
+  it.effect("one that gives up while it waits is counted like everybody", () =>
+    Effect.gen(function* () {
+      const { dial, metrics, server } = yield* serve({ connectionsMax: 1, handler: echo })
+      const first = yield* dial
+      const second = yield* dial
+      yield* settled
+      yield* second.abort
+      yield* settled
+      yield* first.closeWrite
+      yield* first.close
+      yield* settled
+      assert.strictEqual(yield* server.connections, 0)
+      assert.deepStrictEqual((yield* metrics).closed, { Graceful: 1, ResetByPeer: 1 })
+      assert.strictEqual((yield* metrics).open, 0)
+    })
+  )
+
   it.effect("with overflow refuse they are reset at once, and the server goes on", () =>
     Effect.gen(function* () {
       const { dial, logged, metrics } = yield* serve({ connectionsMax: 1, overflow: "refuse", handler: echo })
@@ -773,7 +790,7 @@ describe("a drain", () => {
   it.effect("handlers that still run at the deadline are interrupted, and their finalizers run side by side", () =>
     Effect.gen(function* () {
       const ended: Array<number> = []
-      const { dial, server } = yield* serve({
+      const { dial, logged, server } = yield* serve({
         handler: () =>
           Effect.onInterrupt(Effect.never, () =>
             Effect.andThen(
@@ -790,6 +807,8 @@ describe("a drain", () => {
       yield* passing(1000)
       assert.deepStrictEqual(ended, [11_000, 11_000, 11_000])
       const report = adding(yield* Fiber.join(draining))
+      assert.strictEqual(report.handlersFailed, 0, "an interruption is no failure")
+      assert.isFalse(logged.some(({ level }) => level === "Error"))
       assert.strictEqual(report.handlersInterrupted, 3)
       assert.strictEqual(report.handlersAbandoned, 0)
       assert.strictEqual(report.outcomes.Graceful, 3)
@@ -889,6 +908,37 @@ describe("a drain", () => {
       )
       assert.strictEqual(report.durationMillis, 5700)
       assert.isTrue(report.clean)
+    })
+  )
+
+  it.effect("who watches its progress and does not keep up sees the latest of it, and its end", () =>
+    Effect.gen(function* () {
+      let handlers = 0
+      const { dial, server } = yield* serve({
+        handler: (connection) =>
+          Effect.suspend(() => Effect.andThen(connection.draining, Effect.sleep(++handlers * 10)))
+      })
+      for (let n = 0; n < 40; n++) yield* Effect.forkChild(Effect.flatMap(dial, politely))
+      yield* settled
+      const watch = (pause: number) =>
+        Effect.forkChild(Stream.runCollect(Stream.tap(server.drain.progress, () => Effect.sleep(pause))))
+      const quick = yield* watch(0)
+      const slow = yield* watch(500)
+      const left = yield* Effect.forkChild(Stream.runCollect(Stream.take(server.drain.progress, 1)))
+      yield* settled
+      assert.strictEqual((yield* Fiber.join(left)).length, 1)
+      const draining = yield* Effect.forkChild(server.drain.begin)
+      yield* passing(9000)
+      adding(yield* Fiber.join(draining))
+      const seen = yield* Fiber.join(quick)
+      assert.deepStrictEqual(
+        seen.filter(({ phase }) => phase === "Waiting").map(({ left }) => left),
+        Array.from({ length: 41 }, (_, gone) => 40 - gone)
+      )
+      const seenLate = yield* Fiber.join(slow)
+      assert.isBelow(seenLate.length, 20)
+      assert.strictEqual(seenLate.at(-1)!.phase, "Done")
+      assert.strictEqual(seenLate.at(-1)!.left, 0)
     })
   )
 
@@ -1311,6 +1361,25 @@ describe("the backlog", () => {
       assert.strictEqual(yield* server.drain.phase, "Backlog")
       yield* passing(1)
       assert.strictEqual(adding(yield* Fiber.join(draining)).durationMillis, 10_000)
+    })
+  )
+
+  it.effect("a cut ends the handing over, too", () =>
+    Effect.gen(function* () {
+      const kernel = yield* listening
+      const { server } = yield* serve({ network: kernel.network, handler: () => Effect.never, close: patient })
+      yield* settled
+      yield* kernel.dial
+      yield* settled
+      yield* kernel.accept
+      const draining = yield* Effect.forkChild(server.drain.begin)
+      yield* passing(1000)
+      assert.strictEqual(yield* server.drain.phase, "Backlog")
+      yield* server.drain.cut
+      const report = adding(yield* Fiber.join(draining))
+      assert.strictEqual(report.durationMillis, 1000)
+      assert.strictEqual(report.outcomes.Aborted, 1)
+      assert.strictEqual(report.forcedAt, "Resetting")
     })
   )
 

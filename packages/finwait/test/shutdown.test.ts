@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Network from "finwait/Network"
+import * as Server from "finwait/Server"
 import * as Shutdown from "finwait/Shutdown"
 import * as ShutdownBudget from "finwait/ShutdownBudget"
 import { pair, politely, settled } from "./support/network.ts"
@@ -106,6 +108,56 @@ describe("a shutdown", () => {
       const { here } = yield* Effect.provideService(pair(), Shutdown.CurrentShutdown, shutdown)
       yield* here.abort
       assert.strictEqual(shutdown.forced, 0)
+    })
+  )
+
+  it.effect("an abort after the cut is the application's own all the same", () =>
+    Effect.gen(function* () {
+      const shutdown = Shutdown.make()
+      const { here } = yield* Effect.provideService(pair(), Shutdown.CurrentShutdown, shutdown)
+      shutdown.cut()
+      const outcome = yield* here.abort
+      assert.strictEqual(outcome._tag === "Aborted" && outcome.cause, "abort")
+      assert.strictEqual(shutdown.forced, 0)
+    })
+  )
+
+  it.effect("holds nothing of connections that have closed, nor of drains that are done", () =>
+    Effect.gen(function* () {
+      const held = new Set<() => void>()
+      const shutdown: Shutdown.Shutdown = {
+        ...Shutdown.make(),
+        onCut(callback) {
+          held.add(callback)
+          return () => void held.delete(callback)
+        }
+      }
+      const { here, sim } = yield* Effect.provideService(pair(), Shutdown.CurrentShutdown, shutdown)
+      assert.strictEqual(held.size, 0, "a connection that is open is none of its business")
+      const closing = yield* Effect.forkChild(here.close)
+      yield* settled
+      assert.strictEqual(held.size, 1)
+      yield* here.abort
+      yield* Fiber.join(closing)
+      assert.strictEqual(held.size, 0)
+
+      const server = yield* Server.make({
+        listen: "tcp://127.0.0.1:7001",
+        handler: (connection) => connection.draining
+      }).pipe(
+        Effect.provideService(Network.Network, sim.network),
+        Effect.provideService(Shutdown.CurrentShutdown, shutdown)
+      )
+      const client = yield* sim.network.connect(server.address)
+      yield* settled
+      assert.strictEqual(held.size, 0)
+      const draining = yield* Effect.forkChild(server.drain.begin)
+      yield* settled
+      assert.strictEqual(held.size, 2, "the drain and the connection that closes")
+      yield* politely(client)
+      yield* Fiber.join(draining)
+      yield* settled
+      assert.strictEqual(held.size, 0)
     })
   )
 })

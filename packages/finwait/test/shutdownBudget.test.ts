@@ -50,6 +50,14 @@ describe("a shutdown budget", () => {
     )
   })
 
+  it("is exact to the millisecond", () => {
+    const exact = { grace: 10_000, lameDuck: 1000, deadline: 6000, close: 2000, margin: 1000 }
+    assert.deepStrictEqual(millis(exact), [10_000, 1000, 6000, 2000, 1000])
+    for (const part of ["lameDuck", "deadline", "close", "margin"] as const) {
+      assert.include(problem({ ...exact, [part]: exact[part] + 1 }), "= 10001ms, 1ms more than grace 10s")
+    }
+  })
+
   it("refuses to leave the handlers nothing, unless it is told to", () => {
     assert.strictEqual(
       problem({ grace: 10_000, lameDuck: 7000 }),

@@ -7,6 +7,7 @@ import * as Address from "finwait/Address"
 import * as Connection from "finwait/Connection"
 import * as Network from "finwait/Network"
 import * as SimNetwork from "finwait/testing/SimNetwork"
+import type { ConnectionImpl } from "../src/internal/connection.ts"
 import { address, bytes, ending, now, pair, passing, politely, settled, text } from "./support/network.ts"
 
 /** A pair of ends on a network with latency, whose handshake has taken its time. */
@@ -78,6 +79,28 @@ describe("the simulated network", () => {
       yield* here.abort
       yield* settled
       assert.strictEqual(ending(yield* Effect.exit(peer.pull)), "read tcp 127.0.0.1:49152: reset by the peer")
+    })
+  )
+
+  it.effect("a descriptor that is given back with input unread is a reset, which costs the peer its answer", () =>
+    Effect.gen(function* () {
+      const { here, peer } = yield* pair()
+      yield* peer.write("unread")
+      yield* here.write("an answer")
+      yield* settled
+      ;(here as ConnectionImpl).transport.release()
+      yield* settled
+      assert.strictEqual(ending(yield* Effect.exit(peer.pull)), "read tcp 127.0.0.1:49152: reset by the peer")
+
+      const read = yield* pair()
+      yield* read.here.write("an answer")
+      ;(read.here as ConnectionImpl).transport.release()
+      yield* settled
+      assert.strictEqual(yield* Connection.readText(read.peer), "an answer")
+      // A connection whose descriptor was taken from under it is told nothing more.
+      const aborting = yield* Effect.forkChild(read.here.abort)
+      yield* passing(1000)
+      yield* Fiber.join(aborting)
     })
   )
 

@@ -26,6 +26,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import * as Shutdown from "finwait/Shutdown"
 import * as ShutdownBudget from "finwait/ShutdownBudget"
@@ -226,7 +227,8 @@ class Main {
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause))
     ? Effect.void
-    : Effect.logError(cause)
+    : // On stderr, whatever the program's own logs do: what it prints on stdout may be data.
+      Effect.provideService(Effect.logError(cause), Logger.LogToStderr, true)
 
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`)

@@ -29,11 +29,11 @@ const start = (fixture: string, { options, env, through }: Options): Program => 
 
 const run = (name: string, options: NodeProcess.Options = {}) => start("program", { options, env: { PROGRAM: name } })
 
-/** A server, and a client that has told it something and got its answer. */
-const serve = async (line: string, given: Options = {}) => {
+/** A server, and a client that has told it a line, and perhaps begun another, and got its answer. */
+const serve = async (line: string, given: Options = {}, begun = "") => {
   const program = start("server", given)
   const client = await RawClient.connect(await program.listening())
-  await client.send(`${line}\n`)
+  await client.send(`${line}\n${begun}`)
   await client.hears("\n")
   return { program, client }
 }
@@ -62,8 +62,7 @@ describe.concurrent("a signal", () => {
   })
 
   it("that comes twice at once is an echo, and counts once", async () => {
-    const { client, program } = await serve("twice")
-    await client.send("half a ")
+    const { client, program } = await serve("twice", {}, "half a ")
     await draining(program)
     await client.send("line\n")
     assert.strictEqual(await client.ended(), "FIN")
@@ -270,8 +269,7 @@ describe.concurrent("what nobody has caught", () => {
     ["throw", "thrown in nobody's fiber"],
     ["reject", "rejected by nobody's promise"]
   ])("by %s is reported once, drains, and exits 1", async (command, message) => {
-    const { client, program } = await serve(command)
-    await client.send("half a ")
+    const { client, program } = await serve(command, {}, "half a ")
     await draining(program)
     await client.send("line\n")
     assert.strictEqual(await client.ended(), "FIN")

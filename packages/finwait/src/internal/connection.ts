@@ -149,11 +149,10 @@ export class ConnectionImpl implements Closing, Receiver {
     const shutdown = Context.get(this.context, CurrentShutdown)
     this.uncut = shutdown.onCut(() => this.cut("shutdown"))
     this.input.close()
+    this.deadline = setAlarm(this.context, Duration.toMillis(this.policy.deadline), () => this.cut("deadline"))
     this.fork(closing(this)).addObserver((exit) => {
       if (Exit.isSuccess(exit)) this.conclude(exit.value)
     })
-    if (this.ended !== undefined) return
-    this.deadline = setAlarm(this.context, Duration.toMillis(this.policy.deadline), () => this.cut("deadline"))
   }
 
   /** No more time: what is open is reset. Begins the close when nobody has. */

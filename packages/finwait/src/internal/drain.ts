@@ -232,6 +232,8 @@ export class ServerDrain implements Drain {
 
   private readonly finish = Effect.gen({ self: this }, function* () {
     const { served, options, context } = this.server
+    // A cut was about the connections; who wants the report gets the time for it.
+    this.isCut = false
     // Whoever is left has a handler that ignores the interruption. Its connection is closed; it is counted here.
     const abandoned = served.size
     for (const left of served) this.count(left)

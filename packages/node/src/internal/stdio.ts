@@ -2,8 +2,8 @@
  * The last words of a process: `process.exit` drops what its pipes have not taken yet.
  */
 
-/** A reader that has stopped reading must not keep a process that is done. */
-const flushTimeoutMillis = 1000
+/** A reader that has taken nothing for so long must not keep a process that is done. */
+const stalledMillis = 1000
 
 export const flushed = (then: () => void): void => {
   const streams = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0)
@@ -17,5 +17,11 @@ export const flushed = (then: () => void): void => {
     stream.on("error", one)
     stream.write("", one)
   }
-  setTimeout(then, flushTimeoutMillis).unref()
+  const pending = () => streams.reduce((sum, stream) => sum + stream.writableLength, 0)
+  let before = pending()
+  setInterval(() => {
+    const now = pending()
+    if (now === before) then()
+    before = now
+  }, stalledMillis)
 }
