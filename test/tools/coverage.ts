@@ -26,6 +26,11 @@ const code = await new Promise<number | null>((resolve) => {
   spawn(process.execPath, args, { cwd: root, stdio: "inherit", env }).on("exit", resolve)
 })
 
+/** What Node runs: the source with its types blanked out. A file of types alone has nothing to run. */
+async function strip(entry: { readonly url: string; source?: string }): Promise<void> {
+  entry.source = stripTypeScriptTypes(readFileSync(fileURLToPath(entry.url), "utf8"))
+}
+
 const report = new CoverageReport({
   name: "Finwait",
   outputDir: join(root, "coverage"),
@@ -33,11 +38,13 @@ const report = new CoverageReport({
   clean: false,
   logging: "error",
   // Every file counts, also one that no test has loaded.
-  all: { dir: [join(root, "packages")], filter: (path: string) => (isSource(path) ? "js" : false) },
+  all: {
+    dir: [join(root, "packages")],
+    filter: (path: string) => (isSource(path) ? "js" : false),
+    transformer: strip
+  },
   entryFilter: ({ url }: { url: string }) => url.startsWith("file:") && isSource(fileURLToPath(url)),
-  onEntry: async (entry: { url: string; source?: string }) => {
-    entry.source = stripTypeScriptTypes(readFileSync(fileURLToPath(entry.url), "utf8"))
-  }
+  onEntry: strip
 })
 
 const isSource = (path: string): boolean =>

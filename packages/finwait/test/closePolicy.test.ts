@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { CloseOutcome, tags } from "finwait/CloseOutcome"
 import * as ClosePolicy from "finwait/ClosePolicy"
@@ -63,8 +64,11 @@ describe("a close policy", () => {
       assert.strictEqual(Duration.toMillis(policy.deadline), 1000)
       assert.strictEqual(Duration.toMillis(policy.lingerTimeout), 30_000)
     }).pipe(
-      Effect.provide(ClosePolicy.layer({ lingerBytesMax: 2 })),
-      Effect.provide(ClosePolicy.layer({ lingerBytesMax: 1, deadline: "1 second" }))
+      Effect.provide(
+        ClosePolicy.layer({ lingerBytesMax: 2 }).pipe(
+          Layer.provide(ClosePolicy.layer({ lingerBytesMax: 1, deadline: "1 second" }))
+        )
+      )
     )
   )
 
@@ -86,8 +90,9 @@ describe("a close policy", () => {
         yield* second.close
       }).pipe(
         Effect.scoped,
-        Effect.provide(SimNetwork.layer()),
-        Effect.provide(ClosePolicy.layer({ farewell: Connection.sendLine("the layer's") }))
+        Effect.provide(
+          Layer.merge(SimNetwork.layer(), ClosePolicy.layer({ farewell: Connection.sendLine("the layer's") }))
+        )
       )
   )
 })

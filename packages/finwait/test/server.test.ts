@@ -79,7 +79,7 @@ describe("serving", () => {
             Effect.flatMap(connection.pull, (chunk): Effect.Effect<void, unknown> => {
               if (text(chunk) !== "bad") return Effect.andThen(connection.write(chunk), echo(connection))
               if (kind === "throws") throw new Error("the reason")
-              return kind === "none" ? Effect.fail(new Error("the reason")) : Effect.die(new Error("the reason"))
+              return kind === "none" ? Effect.fail("the reason") : Effect.die(new Error("the reason"))
             })
         })
         const good = yield* dial
