@@ -28,13 +28,13 @@ export type Stage = "Open" | "Farewell" | "Flushing" | "Lingering" | "Closed"
 export type LingerLimit = "lingerTimeout" | "lingerIdleTimeout" | "lingerBytesMax"
 
 /**
- * Why a close was cut short: its own `deadline`, an `abort`, or the `shutdown` of the whole process or server that
- * left no more time.
+ * Why a close was cut short: its own `deadline`, an `abort`, a server's `idle` timeout while the peer took nothing, or
+ * the `shutdown` of the whole process or server that left no more time.
  *
  * @category models
  * @since 0.1.0
  */
-export type AbortCause = "deadline" | "abort" | "shutdown"
+export type AbortCause = "deadline" | "abort" | "idle" | "shutdown"
 
 /**
  * The figures that every outcome carries.
@@ -105,7 +105,7 @@ export type CloseOutcome = Data.TaggedEnum<{
 export const CloseOutcome: Data.TaggedEnum.Constructor<CloseOutcome> = Data.taggedEnum<CloseOutcome>()
 
 /**
- * The tags of the outcomes, in the order of the table above.
+ * The tags of the outcomes, in the order in which {@link CloseOutcome} lists them.
  *
  * @category models
  * @since 0.1.0

@@ -98,7 +98,9 @@ export interface Drain {
   /** The report, once the drain is done, whoever began it. */
   readonly report: Effect.Effect<Report>
   /**
-   * What happens, from the time of subscription to the end of the drain. Who does not keep up sees only the latest.
+   * What happens, from the time of subscription to the end of the drain. Who does not keep up sees only the latest. The
+   * last element is `Done`, and comes before the report. Follow it on a fiber that the end of the program's own scopes
+   * does not end first: `Effect.forkDetach`.
    */
   readonly progress: Stream.Stream<Progress>
 }

@@ -334,11 +334,25 @@ export const respond: {
       let answers: Array<Uint8Array> = []
       let answersBytes = 0
 
-      const gather = (answer: Out | undefined): void => {
-        if (answer === undefined) return
-        const bytes = self.encode(answer)
-        answers.push(bytes)
-        answersBytes += bytes.length
+      /** The message's effect; a function that throws has died like an effect that does. */
+      const work = (message: In): Effect.Effect<Out | undefined, E, R> => {
+        try {
+          return f(message)
+        } catch (defect) {
+          return Exit.die(defect)
+        }
+      }
+      /** Keeps the answer for the next write; what cannot be encoded is a defect. */
+      const gather = (answer: Out | undefined): Exit.Exit<void> => {
+        if (answer === undefined) return Exit.void
+        try {
+          const bytes = self.encode(answer)
+          answers.push(bytes)
+          answersBytes += bytes.length
+          return Exit.void
+        } catch (defect) {
+          return Exit.die(defect)
+        }
       }
       const flush = (): Step => {
         if (answers.length === 0) return Exit.void
@@ -347,7 +361,8 @@ export const respond: {
         answersBytes = 0
         return output.write(bytes)
       }
-      const then = (first: Step, next: () => Step): Step => (first === Exit.void ? next() : Effect.flatMap(first, next))
+      const then = <A, E2>(first: Step, next: () => Effect.Effect<A, E2>) =>
+        first === Exit.void ? next() : Effect.flatMap(first, next)
 
       const step = (): Step => {
         while (true) {
@@ -358,21 +373,20 @@ export const respond: {
           const message = self.next()
           if (message === undefined) return flush()
           if (message instanceof Decoders.TooLong) return then(flush(), () => Exit.fail(self.tooLong(message)))
-          const effect = f(message)
+          const effect = work(message)
           const working = Exit.isExit(effect) ? undefined : run(effect)
           const exit = working === undefined ? (effect as Exit.Exit<Out | undefined, E>) : working.pollUnsafe()
-          if (exit === undefined) return then(flush(), () => waitFor(working!))
-          if (exit._tag === "Failure") return then(flush(), () => exit)
-          gather(exit.value)
+          if (exit === undefined) return waitFor(working!)
+          const gathered = exit._tag === "Failure" ? exit : gather(exit.value)
+          // What was answered before is written, whatever became of this one.
+          if (gathered._tag === "Failure") return then(flush(), () => gathered as Step)
         }
       }
       const waitFor = (working: Fiber.Fiber<Out | undefined, E>): Step =>
-        Fiber.join(working).pipe(
-          Effect.onInterrupt(() => Fiber.interrupt(working)),
-          Effect.flatMap((answer) => {
-            gather(answer)
-            return step()
-          })
+        then(flush(), () => Fiber.join(working)).pipe(
+          // Whatever ends the waiting, a reset while flushing as well, the work does not go on alone.
+          Effect.ensuring(Fiber.interrupt(working)),
+          Effect.flatMap((answer) => Effect.andThen(gather(answer as Out | undefined), step))
         )
 
       const reading = each(

@@ -21,8 +21,8 @@ import type { Acceptor, AcceptReceiver, Transport } from "./Transport.ts"
 export interface Receiver {
   /** Whoever takes a connection owns it, and has to close it. */
   readonly onConnection: (connection: Connection) => void
-  /** Connections were turned away, by the process's file limit or because too many were waiting. */
-  readonly onRefused: () => void
+  /** A connection was turned away: too many were waiting, or the process's file limit was near. */
+  readonly onRefused: (limit: "waitingMax" | "fileLimit") => void
   /** An accept failed, with the system's code; see `Transport.acceptErrorClass`. */
   readonly onError: (code: string) => void
 }
@@ -107,7 +107,7 @@ class ListenerImpl implements Listener, AcceptReceiver {
   onAccept(transport: Transport): void {
     if (this.suspended && this.queue.length >= this.options.waitingMax) {
       transport.reset()
-      this.receiver!.onRefused()
+      this.receiver!.onRefused("waitingMax")
       return
     }
     const connection = new ConnectionImpl(transport, this.options.policy, this.options.context)
@@ -120,7 +120,7 @@ class ListenerImpl implements Listener, AcceptReceiver {
   }
 
   onOverflow(): void {
-    this.receiver!.onRefused()
+    this.receiver!.onRefused("fileLimit")
   }
 }
 

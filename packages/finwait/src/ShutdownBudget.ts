@@ -46,7 +46,10 @@ export interface Input {
   readonly lameDuck?: Duration.Input | undefined
   /** Default: what the other parts leave. */
   readonly deadline?: Duration.Input | undefined
-  /** Default a fifth of the grace period, at most 5 seconds, as nginx waits for a silent peer. */
+  /**
+   * Default a fifth of the grace period, at most 6 seconds: the 5 that a close waits for a silent peer, as nginx does,
+   * and one for what it flushes, so that with 30 seconds a linger ends by itself and not by a reset.
+   */
   readonly close?: Duration.Input | undefined
   /** Default a tenth of the grace period, at most 2 seconds. */
   readonly margin?: Duration.Input | undefined
@@ -54,7 +57,7 @@ export interface Input {
 
 /**
  * The parts do not fit the whole. The message shows the sum:
- * `shutdown budget: lameDuck 10s + deadline 20s + close 5s + margin 2s = 37s, 7s more than grace 30s`.
+ * `shutdown budget: lameDuck 10s + deadline 20s + close 6s + margin 2s = 38s, 8s more than grace 30s`.
  *
  * @category errors
  * @since 0.1.0
@@ -69,10 +72,13 @@ export class ShutdownBudgetError extends Schema.TaggedError<ShutdownBudgetError>
 
 const kubernetesDefault = Duration.seconds(30)
 
+const closeMillisMax = 6000
+
 const show = (millis: number): string => (millis % 1000 === 0 ? `${millis / 1000}s` : `${millis}ms`)
 
 /**
- * Divides a grace period.
+ * Divides a grace period. `within` is the budget of the whole process, in which this one has to fit and from which it
+ * takes what `input` leaves out.
  *
  * Fails with `ShutdownBudgetError` when the parts do not fit, when nothing is left for the handlers, or when a part is
  * negative, endless or not a duration.
@@ -85,7 +91,7 @@ const show = (millis: number): string => (millis % 1000 === 0 ? `${millis / 1000
  * import * as ShutdownBudget from "finwait/ShutdownBudget"
  *
  * const budget = Effect.runSync(ShutdownBudget.make({ grace: "60 seconds", lameDuck: "15 seconds" }))
- * console.log(Duration.toSeconds(budget.deadline)) // => 38
+ * console.log(Duration.toSeconds(budget.deadline)) // => 37
  *
  * const error = Effect.runSync(Effect.flip(ShutdownBudget.make({ grace: "10 seconds", deadline: "20 seconds" })))
  * console.log(error.problem) // => lameDuck 0s + deadline 20s + close 2s + margin 1s = 23s, 13s more than grace 10s
@@ -95,8 +101,10 @@ const show = (millis: number): string => (millis % 1000 === 0 ? `${millis / 1000
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (
-  input: Input = {}
+  input: Input = {},
+  within?: ShutdownBudget
 ): Effect.fn.Return<ShutdownBudget, ShutdownBudgetError> {
+  if (within !== undefined && Object.values(input).every((part) => part === undefined)) return within
   const invalid = (problem: string) => new ShutdownBudgetError({ problem })
   const part = Effect.fnUntraced(function* (name: keyof Input, otherwise: Duration.Duration) {
     const given = input[name]
@@ -111,12 +119,18 @@ export const make = Effect.fnUntraced(function* (
     if (millis < 0 || !Number.isFinite(millis)) return yield* invalid(`${name} must be finite and not negative`)
     return millis
   })
-  const grace = yield* part("grace", kubernetesDefault)
-  const lameDuck = yield* part("lameDuck", Duration.zero)
-  const close = yield* part("close", Duration.millis(Math.min(5000, grace / 5)))
-  const margin = yield* part("margin", Duration.millis(Math.min(2000, grace / 10)))
-  const left = grace - lameDuck - close - margin
-  const deadline = yield* part("deadline", Duration.millis(Math.max(0, left)))
+  const grace = yield* part("grace", within?.grace ?? kubernetesDefault)
+  if (within !== undefined && grace > Duration.toMillis(within.grace)) {
+    return yield* invalid(
+      `grace ${show(grace)} is longer than the whole process has, ${show(Duration.toMillis(within.grace))}`
+    )
+  }
+  const lameDuck = yield* part("lameDuck", within?.lameDuck ?? Duration.zero)
+  const close = yield* part("close", within?.close ?? Duration.millis(Math.min(closeMillisMax, grace / 5)))
+  const margin = yield* part("margin", within?.margin ?? Duration.millis(Math.min(2000, grace / 10)))
+  const left = Math.max(0, grace - lameDuck - close - margin)
+  const most = within === undefined ? left : Math.min(left, Duration.toMillis(within.deadline))
+  const deadline = yield* part("deadline", Duration.millis(most))
   const sum = lameDuck + deadline + close + margin
   const parts = [
     ["lameDuck", lameDuck],
@@ -126,7 +140,12 @@ export const make = Effect.fnUntraced(function* (
   ] as const
   const shown = `${parts.map(([name, millis]) => `${name} ${show(millis)}`).join(" + ")} = ${show(sum)}`
   if (sum > grace) {
-    const whole = input.grace === undefined ? ", Kubernetes' default; set grace if yours is longer" : ""
+    const whole =
+      input.grace !== undefined
+        ? ""
+        : within === undefined
+          ? ", Kubernetes' default; set grace if yours is longer"
+          : ", which the whole process has"
     return yield* invalid(`${shown}, ${show(sum - grace)} more than grace ${show(grace)}${whole}`)
   }
   if (deadline === 0 && input.deadline === undefined) {

@@ -291,6 +291,44 @@ describe("respond", () => {
     })
   )
 
+  const mishaps: Record<string, (line: string) => Effect.Effect<string>> = {
+    throws: () => {
+      throw new Error("thrown")
+    },
+    dies: () => Effect.die(new Error("dead")),
+    "answers what cannot be a message": () => Effect.succeed("two\nlines"),
+    "answers what cannot be a message, later": () => Effect.as(Effect.yieldNow, "two\nlines")
+  }
+  for (const [how, mishap] of Object.entries(mishaps)) {
+    it.effect(`a handler that ${how}: what was answered before is written first`, () =>
+      Effect.gen(function* () {
+        const { fiber, transport } = yield* responding((line) =>
+          line === "bad" ? mishap(line) : Effect.succeed(line.toUpperCase())
+        )
+        transport.receiver.onData(utf8("a\nb\nbad\nc\n"))
+        assert.isTrue(Exit.hasDies(yield* Fiber.join(fiber)))
+        assert.deepStrictEqual(writes(transport), ["A\nB\n"])
+      })
+    )
+  }
+
+  it.effect("work that has begun does not go on alone when its peer is lost while earlier answers are written", () =>
+    Effect.gen(function* () {
+      let ended = false
+      const { fiber, transport } = yield* responding((line) =>
+        line === "slow"
+          ? Effect.onInterrupt(Effect.never, () => Effect.sync(() => (ended = true)))
+          : Effect.succeed(line)
+      )
+      transport.hasRoom = false
+      transport.receiver.onData(utf8("a\nslow\n"))
+      assert.isFalse(ended)
+      transport.receiver.onBroken("ECONNRESET")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(fiber)))
+      assert.isTrue(ended)
+    })
+  )
+
   it.effect("its interruption reaches the running handler and waits for its finalizers", () =>
     Effect.gen(function* () {
       const { here, peer } = yield* pair()

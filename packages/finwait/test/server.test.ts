@@ -319,7 +319,7 @@ describe("limits", () => {
       const warnings = logged.filter(({ level }) => level === "Warn")
       assert.deepStrictEqual(
         warnings.map(({ message }) => message),
-        ["connections are refused: a limit is reached"]
+        ["accept tcp 127.0.0.1:7000: 1 refused, connectionsMax 1 reached; 1 open"]
       )
       yield* first.closeWrite
       yield* first.close
@@ -480,6 +480,66 @@ describe("idleTimeout", () => {
       assert.strictEqual(ending(yield* Fiber.join(end)), "done")
     })
   )
+
+  it.effect("half a message and no more is idle too: the connection ends gracefully", () =>
+    Effect.gen(function* () {
+      const { dial, server } = yield* serve({
+        idleTimeout: 1000,
+        handler: (connection) => Framing.lines(connection).pipe(Framing.respond(Effect.succeed)),
+        close: { farewell: Connection.sendLine("BYE") }
+      })
+      const client = yield* dial
+      yield* client.write("half")
+      const reading = yield* Effect.forkChild(politely(client))
+      yield* passing(1000)
+      assert.isUndefined(reading.pollUnsafe())
+      yield* passing(100)
+      assert.strictEqual(yield* Fiber.join(reading), "BYE\n")
+      assert.strictEqual((yield* client.outcome)._tag, "Graceful")
+      assert.strictEqual(yield* server.connections, 0)
+    })
+  )
+
+  it.effect("a peer that takes nothing is reset, with a cause of its own, and nothing was forced by a drain", () =>
+    Effect.gen(function* () {
+      const outcomes: Array<CloseOutcome> = []
+      const { dial, server } = yield* serve({
+        idleTimeout: 1000,
+        handler: (connection) =>
+          Effect.andThen(
+            Effect.forkDetach(Effect.tap(connection.outcome, (outcome) => Effect.sync(() => outcomes.push(outcome)))),
+            connection.write(new Uint8Array(900_000))
+          )
+      })
+      const client = yield* dial
+      yield* passing(1000)
+      assert.strictEqual(yield* server.connections, 1)
+      yield* passing(100)
+      assert.strictEqual(yield* server.connections, 0)
+      assert.deepInclude(outcomes[0], { _tag: "Aborted", cause: "idle" })
+      assert.strictEqual(ending(yield* Effect.exit(client.pull)), "read tcp 127.0.0.1:7000: reset by the peer")
+    })
+  )
+
+  it.effect("a slow reader that goes on reading is not idle", () =>
+    Effect.gen(function* () {
+      const { dial, server } = yield* serve({
+        idleTimeout: 1000,
+        handler: (connection) => connection.write(new Uint8Array(900_000))
+      })
+      const client = yield* dial
+      let bytes = 0
+      while (bytes < 900_000) {
+        bytes += (yield* client.pull).length
+        yield* passing(bytes < 900_000 ? 300 : 0)
+      }
+      assert.strictEqual(bytes, 900_000)
+      assert.strictEqual(ending(yield* Effect.exit(client.pull)), "done")
+      yield* client.close
+      yield* settled
+      assert.strictEqual(yield* server.connections, 0)
+    })
+  )
 })
 
 describe("accept errors", () => {
@@ -510,7 +570,7 @@ describe("accept errors", () => {
       assert.strictEqual(text(yield* Fiber.join(answer)), "x")
       assert.deepStrictEqual(
         logged.map(({ level, message }) => `${level} ${message}`),
-        ["Warn accept tcp 127.0.0.1:7000: EMFILE; resting for 1s"]
+        ["Warn accept tcp 127.0.0.1:7000: EMFILE; resting for 1s, 0 open"]
       )
     })
   )
@@ -1127,30 +1187,32 @@ describe("a drain", () => {
     })
   )
 
-  it.effect("a server that names no budget takes the shutdown's, and one that names its own does not", () =>
-    Effect.gen(function* () {
-      const sim = yield* SimNetwork.make()
-      const shutdown = Shutdown.make(yield* ShutdownBudget.make({ grace: 10_000, lameDuck: 1000, deadline: 2000 }))
-      const make = (port: number, drain?: ShutdownBudget.Input) =>
-        Server.make({ listen: `tcp://127.0.0.1:${port}`, handler: () => Effect.never, drain }).pipe(
-          Effect.provideService(Network.Network, sim.network),
-          Effect.provideService(Shutdown.CurrentShutdown, shutdown)
-        )
-      for (const [port, drain, millis] of [
-        [1, undefined, 3000],
-        [2, { grace: 8000, deadline: 4000 }, 4000]
-      ] as const) {
-        const server = yield* make(port, drain)
-        const client = yield* sim.network.connect(server.address)
-        yield* Effect.forkChild(politely(client))
-        yield* settled
-        const draining = yield* Effect.forkChild(server.drain.begin)
-        yield* passing(millis - 1)
-        assert.isUndefined(draining.pollUnsafe())
-        yield* passing(1)
-        assert.strictEqual(adding(yield* Fiber.join(draining)).durationMillis, millis)
-      }
-    })
+  it.effect(
+    "a server that names no budget takes the shutdown's, and one that names parts of its own the rest of it",
+    () =>
+      Effect.gen(function* () {
+        const sim = yield* SimNetwork.make()
+        const shutdown = Shutdown.make(yield* ShutdownBudget.make({ grace: 10_000, lameDuck: 1000, deadline: 2000 }))
+        const make = (port: number, drain?: ShutdownBudget.Input) =>
+          Server.make({ listen: `tcp://127.0.0.1:${port}`, handler: () => Effect.never, drain }).pipe(
+            Effect.provideService(Network.Network, sim.network),
+            Effect.provideService(Shutdown.CurrentShutdown, shutdown)
+          )
+        for (const [port, drain, millis] of [
+          [1, undefined, 3000],
+          [2, { grace: 8000, deadline: 4000 }, 5000]
+        ] as const) {
+          const server = yield* make(port, drain)
+          const client = yield* sim.network.connect(server.address)
+          yield* Effect.forkChild(politely(client))
+          yield* settled
+          const draining = yield* Effect.forkChild(server.drain.begin)
+          yield* passing(millis - 1)
+          assert.isUndefined(draining.pollUnsafe())
+          yield* passing(1)
+          assert.strictEqual(adding(yield* Fiber.join(draining)).durationMillis, millis)
+        }
+      })
   )
 
   it.effect("a budget that does not fit is an error when the server starts, and nothing listens", () =>
@@ -1165,10 +1227,28 @@ describe("a drain", () => {
       )
       assert.strictEqual(
         error.message,
-        "shutdown budget: lameDuck 0s + deadline 60s + close 5s + margin 2s = 67s, 37s more than grace 30s, " +
+        "shutdown budget: lameDuck 0s + deadline 60s + close 6s + margin 2s = 68s, 38s more than grace 30s, " +
           "Kubernetes' default; set grace if yours is longer"
       )
       yield* sim.network.listen(address)
+    })
+  )
+
+  it.effect("who follows the progress sees its end, although the report ends everything else", () =>
+    Effect.gen(function* () {
+      const { dial, scope, server } = yield* serve({ handler: echo })
+      const client = yield* dial
+      yield* Effect.forkChild(politely(client))
+      const phases: Array<string> = []
+      yield* Effect.forkDetach(
+        Stream.runForEach(server.drain.progress, ({ left, phase }) =>
+          Effect.sync(() => phases.push(`${phase} ${left}`))
+        )
+      )
+      yield* settled
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(phases[0], "Serving 1")
+      assert.strictEqual(phases.at(-1), "Done 0")
     })
   )
 

@@ -13,13 +13,13 @@ const problem = (input: ShutdownBudget.Input) => Effect.runSync(Effect.flip(Shut
 
 describe("a shutdown budget", () => {
   it("divides 30 seconds when it is told nothing", () => {
-    assert.deepStrictEqual(millis(), [30_000, 0, 23_000, 5000, 2000])
+    assert.deepStrictEqual(millis(), [30_000, 0, 22_000, 6000, 2000])
   })
 
   it("derives what is left out from the grace period", () => {
     assert.deepStrictEqual(
       millis({ grace: "60 seconds", lameDuck: "15 seconds" }),
-      [60_000, 15_000, 38_000, 5000, 2000]
+      [60_000, 15_000, 37_000, 6000, 2000]
     )
     assert.deepStrictEqual(millis({ grace: "10 seconds" }), [10_000, 0, 7000, 2000, 1000])
     assert.deepStrictEqual(millis({ grace: 1000 }), [1000, 0, 700, 200, 100])
@@ -31,17 +31,17 @@ describe("a shutdown budget", () => {
       millis({ grace: 10_000, lameDuck: 1000, deadline: 2000, close: 3000, margin: 500 }),
       [10_000, 1000, 2000, 3000, 500]
     )
-    assert.deepStrictEqual(millis({ deadline: 0 }), [30_000, 0, 0, 5000, 2000])
+    assert.deepStrictEqual(millis({ deadline: 0 }), [30_000, 0, 0, 6000, 2000])
   })
 
   it("shows the sum when the parts do not fit", () => {
     assert.strictEqual(
       problem({ grace: "30 seconds", lameDuck: "10 seconds", deadline: "20 seconds" }),
-      "shutdown budget: lameDuck 10s + deadline 20s + close 5s + margin 2s = 37s, 7s more than grace 30s"
+      "shutdown budget: lameDuck 10s + deadline 20s + close 6s + margin 2s = 38s, 8s more than grace 30s"
     )
     assert.strictEqual(
       problem({ deadline: "30 seconds" }),
-      "shutdown budget: lameDuck 0s + deadline 30s + close 5s + margin 2s = 37s, 7s more than grace 30s, " +
+      "shutdown budget: lameDuck 0s + deadline 30s + close 6s + margin 2s = 38s, 8s more than grace 30s, " +
         "Kubernetes' default; set grace if yours is longer"
     )
     assert.strictEqual(
@@ -99,5 +99,35 @@ describe("a shutdown budget", () => {
         }
       })
     )
+  })
+
+  describe("within that of the whole process", () => {
+    const process = Effect.runSync(ShutdownBudget.make({ grace: 20_000, lameDuck: 3000, deadline: 9000, close: 4000 }))
+    const within = (input: ShutdownBudget.Input) => {
+      const budget = Effect.runSync(ShutdownBudget.make(input, process))
+      return parts.map((part) => Duration.toMillis(budget[part]))
+    }
+
+    it("is the same when it is told nothing", () => {
+      assert.strictEqual(Effect.runSync(ShutdownBudget.make({ grace: undefined }, process)), process)
+    })
+
+    it("takes from it what it is not told, and gives the handlers no more than it", () => {
+      assert.deepStrictEqual(within({ lameDuck: 1000 }), [20_000, 1000, 9000, 4000, 2000])
+      assert.deepStrictEqual(within({ lameDuck: 8000 }), [20_000, 8000, 6000, 4000, 2000])
+      assert.deepStrictEqual(within({ grace: 10_000, deadline: 1000 }), [10_000, 3000, 1000, 4000, 2000])
+    })
+
+    it("is refused when it does not fit", () => {
+      assert.strictEqual(
+        Effect.runSync(Effect.flip(ShutdownBudget.make({ grace: "30 seconds" }, process))).message,
+        "shutdown budget: grace 30s is longer than the whole process has, 20s"
+      )
+      assert.strictEqual(
+        Effect.runSync(Effect.flip(ShutdownBudget.make({ deadline: "15 seconds" }, process))).message,
+        "shutdown budget: lameDuck 3s + deadline 15s + close 4s + margin 2s = 24s, 4s more than grace 20s, " +
+          "which the whole process has"
+      )
+    })
   })
 })

@@ -58,6 +58,9 @@ export interface Draining {
   drained(): void
 }
 
+/** How long the report waits for those who follow the progress to have seen its end. One that works slowly misses it. */
+const followTimeout = Duration.millis(100)
+
 export class ServerDrain implements Drain {
   /** From here on every connection is told to end, new ones as well. */
   announced = false
@@ -122,7 +125,12 @@ export class ServerDrain implements Drain {
           tell(this.progressNow)
           if (this.done !== undefined) return
           this.watchers.add(tell)
-          yield* Effect.addFinalizer(() => Effect.sync(() => this.watchers.delete(tell)))
+          yield* Effect.addFinalizer(() =>
+            Effect.sync(() => {
+              this.watchers.delete(tell)
+              this.wake?.()
+            })
+          )
         }),
       { bufferSize: 16, strategy: "sliding" }
     )
@@ -160,7 +168,8 @@ export class ServerDrain implements Drain {
     this.connections += served.size
     const uncut = shutdown.onCut(() => this.cutNow())
     const drain = Effect.gen({ self: this }, function* () {
-      yield* Effect.logInfo(`drain ${this.name}: ${served.size} connections`)
+      const times = `handlers have ${Duration.format(budget.deadline)}, closing ${Duration.format(budget.close)}`
+      yield* Effect.logInfo(`drain ${this.name}: ${count(served.size, "connection")}; ${times}`)
       yield* this.enter("LameDuck")
       yield* this.until(() => false, budget.lameDuck)
       yield* this.enter("Backlog")
@@ -266,6 +275,8 @@ export class ServerDrain implements Drain {
     this.server.drained()
     this.done = report
     yield* this.enter("Done")
+    // The report ends the program, as a rule, and with it those who follow the progress: they see its end first.
+    yield* this.until(() => this.watchers.size === 0, followTimeout)
   })
 
   private tellReport(): void {
@@ -301,8 +312,10 @@ export class ServerDrain implements Drain {
   private count({ connection, outcome }: Served): void {
     const tag = outcome?._tag ?? "Aborted"
     this.outcomes[tag]++
-    // What the application itself aborted was its own decision, not the drain's.
-    const forced = outcome === undefined || (outcome._tag === "Aborted" && outcome.cause !== "abort")
+    // What the application itself aborted, or its idle limit, was its own decision, not the drain's.
+    const forced =
+      outcome === undefined ||
+      (outcome._tag === "Aborted" && (outcome.cause === "deadline" || outcome.cause === "shutdown"))
     if (forced) this.forcedAt ??= this.current
     const millis = Math.round(this.now() - this.began!)
     const slowest = this.slowest
@@ -332,18 +345,22 @@ export class ServerDrain implements Drain {
   }
 }
 
-/** One line that tells a person what happened. */
+/** One line that tells a person what happened, and to whom. */
 const summary = (report: Report): string => {
   const outcomes = tags.filter((tag) => report.outcomes[tag] > 0).map((tag) => `${report.outcomes[tag]} ${tag}`)
   const troubles = [
-    [report.handlersInterrupted, "handlers interrupted"],
-    [report.handlersFailed, "handlers failed"],
-    [report.handlersAbandoned, "handlers abandoned"]
+    [report.handlersInterrupted, "interrupted"],
+    [report.handlersFailed, "failed"],
+    [report.handlersAbandoned, "abandoned"]
   ] as const
+  const forced = report.slowest.filter(({ outcome }) => outcome === "Aborted")
   return [
     `${report.clean ? "clean" : `forced at ${report.forcedAt}`} after ${report.durationMillis} ms`,
-    `${report.connections} connections`,
+    count(report.connections, "connection"),
     ...outcomes,
-    ...troubles.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
+    ...troubles.filter(([much]) => much > 0).map(([much, what]) => `${count(much, "handler")} ${what}`),
+    ...forced.map(({ peer, stage }) => `${peer} aborted at ${stage}`)
   ].join(", ")
 }
+
+const count = (much: number, what: string): string => `${much} ${what}${much === 1 ? "" : "s"}`

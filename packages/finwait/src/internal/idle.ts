@@ -1,7 +1,11 @@
 /**
  * Ends connections on which nothing happens. One fiber per server looks at all of them, twenty times in the allowed
- * time; nothing is armed or cleared per message. Idle is a connection whose handler waits to read and on which no byte
- * has moved, in either direction, since it was first seen so.
+ * time; nothing is armed or cleared per message. Idle is a connection whose handler waits for the peer, to send or to
+ * take, while no byte has moved in either direction since it was first seen so.
+ *
+ * Who waits to read is told that the input has ended, in the middle of a message too: a peer that sends half of one and
+ * no more must not keep its place. Who waits for a peer that takes nothing has nobody to say goodbye to: that connection
+ * is reset.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -26,13 +30,15 @@ export const sweepIdle = (server: Swept, idleTimeout: Duration.Duration): Effect
   const limit = Duration.toMillis(idleTimeout)
   const look = Effect.sync(() => {
     for (const { connection } of server.served) {
-      const bytes = connection.input.bytesRead + connection.output.bytesTaken - connection.output.bytesUnsent
+      const { input, output } = connection
+      const bytes = input.bytesRead + output.bytesTaken - output.bytesUnsent
       const now = connection.now()
       const last = seen.get(connection)
-      if (last === undefined || last.bytes !== bytes || !connection.input.waiting) {
+      if (last === undefined || last.bytes !== bytes || !(input.waiting || output.waiting)) {
         seen.set(connection, { bytes, since: now })
       } else if (now - last.since >= limit) {
-        connection.announce()
+        if (output.waiting) connection.cut("idle")
+        else input.expire()
       }
     }
   })

@@ -192,6 +192,12 @@ export class Input {
     this.finish(new Reset({ code }))
   }
 
+  /** The peer has been silent for too long: the input ends, wherever it is. */
+  expire(): void {
+    this.stop()
+    this.finish("end")
+  }
+
   private finish(ended: "end" | Reset): void {
     if (this.ended !== undefined) return
     this.ended = ended

@@ -45,6 +45,11 @@ export class Output {
     return this.unsentAtEnd >= 0 ? this.unsentAtEnd : this.queueBytes + this.transport.unsentBytes
   }
 
+  /** Somebody waits for the peer to take something. */
+  get waiting(): boolean {
+    return this.waiters.length > 0
+  }
+
   write(bytes: Uint8Array): Written {
     if (this.state !== "open") return this.failure("write")
     if (bytes.length === 0) return Exit.void

@@ -30,12 +30,17 @@ export interface Handling extends Pick<DrainOptions, "onDrained"> {
   readonly handler: (connection: Connection) => Effect.Effect<unknown, unknown, unknown>
   readonly connectionsMax?: number | undefined
   readonly connectionsPerPeerMax?: number | undefined
+  readonly overflow?: "wait" | "refuse" | undefined
+  readonly waitingMax?: number | undefined
   readonly idleTimeout?: Duration.Input | undefined
   readonly maxFrameBytes?: number | undefined
 }
 
 /** How long between two warnings of the same kind: enough to notice, too little to flood. */
 const warningMillis = 5000
+
+/** How many may wait to be served when nobody says otherwise: as many as may wait to be accepted. */
+export const defaultWaitingMax = 511
 
 /** How long accepting rests when the system has no room: as Go's net/http, which backs off to one second. */
 const backOff = Duration.seconds(1)
@@ -50,6 +55,7 @@ export class ServerImpl implements Receiver, Draining {
   private readonly perHost = new Map<string, number>()
   private readonly handlerContext: Context.Context<never>
   private warnedAt = -Infinity
+  private refusals = 0
   private resting = false
   private idleSweep: Fiber.Fiber<void> | undefined
 
@@ -71,6 +77,7 @@ export class ServerImpl implements Receiver, Draining {
 
   start(): void {
     this.listener.attach(this)
+    this.fork(Effect.logInfo(`listen ${Address.describe(this.address)}`))
     const { idleTimeout } = this.options
     if (idleTimeout !== undefined) this.idleSweep = this.fork(sweepIdle(this, Duration.fromInputUnsafe(idleTimeout)))
   }
@@ -94,7 +101,7 @@ export class ServerImpl implements Receiver, Draining {
       const open = this.perHost.get(host) ?? 0
       if (open >= this.options.connectionsPerPeerMax!) {
         connection.cut("abort")
-        return this.onRefused()
+        return this.refused(`connectionsPerPeerMax ${this.options.connectionsPerPeerMax}, by ${host}`)
       }
       this.perHost.set(host, open + 1)
     }
@@ -131,9 +138,21 @@ export class ServerImpl implements Receiver, Draining {
     this.idleSweep?.interruptUnsafe()
   }
 
-  readonly onRefused = (): void => {
+  readonly onRefused = (limit: "waitingMax" | "fileLimit"): void => {
+    if (limit === "fileLimit") return this.refused("the process's limit of open files")
+    const { connectionsMax, overflow, waitingMax } = this.options
+    const waiting = overflow === "refuse" ? "" : ` and waitingMax ${waitingMax ?? defaultWaitingMax}`
+    this.refused(`connectionsMax ${connectionsMax}${waiting}`)
+  }
+
+  /** Counts one that was turned away. The log hears of the first at once, and of the others together. */
+  private refused(limit: string): void {
     Metrics.connectionsRefused.updateUnsafe(1, this.context)
-    this.warn("connections are refused: a limit is reached", { open: this.served.size })
+    this.refusals++
+    const where = Address.describe(this.address)
+    if (this.warn(`accept ${where}: ${this.refusals} refused, ${limit} reached; ${this.served.size} open`)) {
+      this.refusals = 0
+    }
   }
 
   readonly onError = (code: string): void => {
@@ -142,7 +161,7 @@ export class ServerImpl implements Receiver, Draining {
       case "retry":
         return void this.fork(Effect.logDebug(`${where}; going on`))
       case "backOff":
-        this.warn(`${where}; resting for ${Duration.format(backOff)}`, { open: this.served.size })
+        this.warn(`${where}; resting for ${Duration.format(backOff)}, ${this.served.size} open`)
         return this.rest()
       case "stop":
       case "fatal":
@@ -152,11 +171,13 @@ export class ServerImpl implements Receiver, Draining {
     }
   }
 
-  private warn(message: string, details: Record<string, unknown>): void {
+  /** Warns, unless that has been done a moment ago. */
+  private warn(message: string): boolean {
     const now = this.now()
-    if (now - this.warnedAt < warningMillis) return
+    if (now - this.warnedAt < warningMillis) return false
     this.warnedAt = now
-    this.fork(Effect.logWarning(message, details))
+    this.fork(Effect.logWarning(message))
+    return true
   }
 
   // Serving -----------------------------------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ export const serve = Effect.fnUntraced(function* <E>(
   const logged: Array<Logged> = []
   const logger = Logger.make<unknown, void>(({ cause, logLevel, message }) => {
     const parts = Array.isArray(message) ? message : [message]
+    // Every server begins with this line; what is looked at is what follows.
+    if (/^listen (tcp|unix) /.test(String(parts[0]))) return
     logged.push({
       level: logLevel,
       message: String(parts[0]),
