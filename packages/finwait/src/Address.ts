@@ -2,7 +2,7 @@
  * Where a connection comes from, goes to, or is waited for: a TCP host and port, or the path of a Unix socket.
  *
  * Addresses are written as URLs, `tcp://127.0.0.1:7000`, `tcp://[::1]:7000`, `unix:///run/app.sock`, and every error of
- * this library names the one it is about.
+ * this library names the one it is about. A relative path has no slashes before it: `unix:app.sock`.
  *
  * @since 0.1.0
  */
@@ -73,7 +73,7 @@ export const tcp = (host: string, port: number): Tcp => ({ _tag: "Tcp", host, po
  */
 export const unix = (path: string): Unix => ({ _tag: "Unix", path })
 
-const tcpPattern = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/?#[\]\s]+)):(\d{1,6})\/?$/
+const tcpPattern = /^tcp:\/\/(?:\[([^[\]/\s]*:[^[\]/\s]*)\]|([^:/?#[\]\s]+)):(\d{1,6})\/?$/
 
 /**
  * Reads an address from its URL. An address that is one already passes through, after the same checks.
@@ -98,8 +98,13 @@ export const parse = (input: Input): Effect.Effect<Address, AddressError> => {
   const text = typeof input === "string" ? input : format(input)
   const invalid = (problem: string) => Effect.fail(new AddressError({ input: text, problem }))
   if (text.startsWith("unix:")) {
-    const path = text.slice(text.startsWith("unix://") ? 7 : 5)
+    const slashes = text.startsWith("unix://")
+    const path = text.slice(slashes ? 7 : 5)
     if (path === "") return invalid("the path is empty")
+    if (slashes && !path.startsWith("/")) {
+      const meant = `write unix:///${path} (or unix:${path} if it is relative)`
+      return invalid(`the path after unix:// is not absolute, ${meant}`)
+    }
     return path.includes("\0") ? invalid("the path contains a NUL byte") : Effect.succeed(unix(path))
   }
   const parts = tcpPattern.exec(text)
@@ -117,7 +122,7 @@ export const parse = (input: Input): Effect.Effect<Address, AddressError> => {
  */
 export const format = (address: Address): string =>
   address._tag === "Unix"
-    ? `unix://${address.path}`
+    ? `${address.path.startsWith("/") ? "unix://" : "unix:"}${address.path}`
     : `tcp://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`
 
 /**

@@ -12,6 +12,7 @@ import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type { Connection } from "./Connection.ts"
+import * as Check from "./internal/options.ts"
 
 /**
  * What a protocol says last, written to the connection that is about to close. It may fail: a goodbye that cannot be
@@ -31,6 +32,9 @@ export type Farewell = (connection: Connection) => Effect.Effect<unknown, unknow
 export interface ClosePolicy {
   /**
    * The last words. Default: none, because free text would corrupt a protocol that does not expect it.
+   *
+   * A connection whose write side was already half-closed cannot say them: they are not tried, and the outcome's
+   * `farewell` is `failed`.
    */
   readonly farewell: Farewell | undefined
   /**
@@ -73,12 +77,19 @@ export interface ClosePolicy {
  * @since 0.1.0
  */
 export interface Options {
+  /** The last words. Default: none. See {@link ClosePolicy.farewell}. */
   readonly farewell?: Farewell | undefined
+  /** When a farewell that failed is said again. Default: twice, 100 ms apart. See {@link ClosePolicy.farewellRetry}. */
   readonly farewellRetry?: Schedule.Schedule<unknown, unknown> | undefined
+  /** How long the farewell may take, with its retries. Default 1 second. See {@link ClosePolicy.farewellTimeout}. */
   readonly farewellTimeout?: Duration.Input | undefined
+  /** How long to wait for the peer's FIN, in all. Default 30 seconds. See {@link ClosePolicy.lingerTimeout}. */
   readonly lingerTimeout?: Duration.Input | undefined
+  /** How long the peer may be silent meanwhile. Default 5 seconds. See {@link ClosePolicy.lingerIdleTimeout}. */
   readonly lingerIdleTimeout?: Duration.Input | undefined
+  /** Bytes that are thrown away meanwhile, at most. Default 64 MiB. See {@link ClosePolicy.lingerBytesMax}. */
   readonly lingerBytesMax?: number | undefined
+  /** How long the whole close may take, then it resets; finite. Default 60 seconds. See {@link ClosePolicy.deadline}. */
   readonly deadline?: Duration.Input | undefined
 }
 
@@ -109,8 +120,8 @@ export const CurrentClosePolicy: Context.Reference<ClosePolicy> = Context.Refere
 })
 
 /**
- * Lays options over a policy; what is not named stays. An endless `deadline` is a programming error (`RangeError`):
- * every close ends.
+ * Lays options over a policy; what is not named stays. A time that is negative or no duration is a programming error
+ * (`RangeError`), and so is an endless `deadline`: every close ends.
  *
  * **Example**
  *
@@ -128,16 +139,19 @@ export const CurrentClosePolicy: Context.Reference<ClosePolicy> = Context.Refere
  */
 export const override = (policy: ClosePolicy, options: Options | undefined): ClosePolicy => {
   if (options === undefined) return policy
-  const duration = (input: Duration.Input | undefined, otherwise: Duration.Duration) =>
-    input === undefined ? otherwise : Duration.fromInputUnsafe(input)
-  const deadline = duration(options.deadline, policy.deadline)
-  if (!Duration.isFinite(deadline)) throw new RangeError("ClosePolicy.deadline must be finite: a close always ends")
+  const duration = (name: "farewellTimeout" | "lingerTimeout" | "lingerIdleTimeout" | "deadline") => {
+    const input = options[name]
+    return input === undefined ? policy[name] : Check.duration(`ClosePolicy.${name}`, input)
+  }
+  const deadline = duration("deadline")
+  Check.finite("ClosePolicy.deadline", deadline, "a close always ends")
+  Check.limit("ClosePolicy.lingerBytesMax", options.lingerBytesMax, 0)
   return {
     farewell: options.farewell ?? policy.farewell,
     farewellRetry: options.farewellRetry ?? policy.farewellRetry,
-    farewellTimeout: duration(options.farewellTimeout, policy.farewellTimeout),
-    lingerTimeout: duration(options.lingerTimeout, policy.lingerTimeout),
-    lingerIdleTimeout: duration(options.lingerIdleTimeout, policy.lingerIdleTimeout),
+    farewellTimeout: duration("farewellTimeout"),
+    lingerTimeout: duration("lingerTimeout"),
+    lingerIdleTimeout: duration("lingerIdleTimeout"),
     lingerBytesMax: options.lingerBytesMax ?? policy.lingerBytesMax,
     deadline
   }

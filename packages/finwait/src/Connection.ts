@@ -99,6 +99,7 @@ export interface Connection extends Socket.Socket, Pipeable.Pipeable {
 
   /**
    * The same close with no time: RST, and what the peer has not read is lost. Cuts short a close that is under way.
+   * A Unix socket has no RST: there the peer sees an end, as after a graceful close.
    */
   readonly abort: Effect.Effect<CloseOutcome>
 

@@ -386,7 +386,7 @@ export const respond: {
         then(flush(), () => Fiber.join(working)).pipe(
           // Whatever ends the waiting, a reset while flushing as well, the work does not go on alone.
           Effect.ensuring(Fiber.interrupt(working)),
-          Effect.flatMap((answer) => Effect.andThen(gather(answer as Out | undefined), step))
+          Effect.flatMap((answer) => Effect.andThen(gather(answer), step))
         )
 
       const reading = each(

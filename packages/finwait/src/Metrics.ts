@@ -43,6 +43,9 @@ export const connectionsRefused = Metric.counter("finwait_connections_refused_to
 /**
  * Closed connections, by the attribute `outcome`.
  *
+ * Those that `connectionsPerPeerMax` refuses are among them: they are opened and closed (`Aborted`) and counted by
+ * {@link connectionsRefused}, without having been accepted.
+ *
  * @category metrics
  * @since 0.1.0
  */

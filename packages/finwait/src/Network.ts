@@ -11,6 +11,7 @@ import * as Address from "./Address.ts"
 import * as ClosePolicy from "./ClosePolicy.ts"
 import type { Connection } from "./Connection.ts"
 import { ConnectionImpl } from "./internal/connection.ts"
+import * as Check from "./internal/options.ts"
 import * as Listener from "./Listener.ts"
 import { AddressInvalid, NetworkError } from "./NetworkError.ts"
 import type * as Transport from "./Transport.ts"
@@ -20,7 +21,7 @@ import type * as Transport from "./Transport.ts"
  * @since 0.1.0
  */
 export interface ConnectOptions {
-  /** Laid over the current `ClosePolicy`, for this connection. */
+  /** Laid over the current `ClosePolicy`, for this connection. Default: that policy. See {@link ClosePolicy.Options}. */
   readonly close?: ClosePolicy.Options | undefined
 }
 
@@ -29,10 +30,14 @@ export interface ConnectOptions {
  * @since 0.1.0
  */
 export interface ListenOptions extends Transport.ListenOptions {
-  /** Laid over the current `ClosePolicy`, for every connection that is accepted. */
+  /** Laid over the current `ClosePolicy`, for all who are accepted. Default: it alone. See {@link ClosePolicy.Options}. */
   readonly close?: ClosePolicy.Options | undefined
-  /** How many accepted connections may wait while the listener is suspended. Default 511, as the backlog. */
+  /** How many accepted connections may wait while the listener is suspended; more are reset. Default 511. */
   readonly waitingMax?: number | undefined
+  /** How many connections may wait in the system to be accepted. Default 511, as Node and nginx have it. */
+  readonly backlog?: number | undefined
+  /** Permissions of a Unix socket's file, for example `0o660`. Default: what the process's umask leaves of `0o777`. */
+  readonly mode?: number | undefined
 }
 
 /**
@@ -44,14 +49,15 @@ export class Network extends Context.Service<
   {
     /**
      * Dials. The connection is closed, as its policy says, when the scope ends. Fails with `NetworkError`; an
-     * interruption ends the attempt.
+     * interruption ends the attempt. An option that is out of its range is a defect, `RangeError`.
      */
     readonly connect: (
       address: Address.Input,
       options?: ConnectOptions
     ) => Effect.Effect<Connection, NetworkError, Scope.Scope>
     /**
-     * Listens. The end of the scope closes a listener that nobody has stopped. Fails with `NetworkError`.
+     * Listens. The end of the scope closes a listener that nobody has stopped. Fails with `NetworkError`. An option
+     * that is out of its range is a defect, `RangeError`, and nothing listens.
      */
     readonly listen: (
       address: Address.Input,
@@ -96,10 +102,13 @@ export const make = (provider: Transport.Provider): Network["Service"] => ({
     )
   }),
   listen: Effect.fnUntraced(function* (input, options = {}) {
+    Check.limit("Network.ListenOptions.waitingMax", options.waitingMax, 0)
+    Check.whole("Network.ListenOptions.backlog", options.backlog, 1)
+    Check.mode("Network.ListenOptions.mode", options.mode)
     const address = yield* parse("listen", input)
     const context = yield* Effect.context<never>()
-    const acceptor = yield* provider.listen(address, options)
     const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options.close)
+    const acceptor = yield* provider.listen(address, options)
     return Listener.make(acceptor, { policy, context, waitingMax: options.waitingMax ?? 511 })
   })
 })

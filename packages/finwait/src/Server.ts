@@ -38,6 +38,7 @@ import type { Address, Input } from "./Address.ts"
 import type * as ClosePolicy from "./ClosePolicy.ts"
 import type { Connection } from "./Connection.ts"
 import type { Drain, Report } from "./Drain.ts"
+import * as Check from "./internal/options.ts"
 import { ServerImpl } from "./internal/server.ts"
 import type { Network } from "./Network.ts"
 import * as Net from "./Network.ts"
@@ -79,8 +80,8 @@ export interface Options<E = never, R = never, RL = never, RD = never> {
   /** Laid over the current `ClosePolicy`, for the connections of this server. */
   readonly close?: ClosePolicy.Options | undefined
   /**
-   * How the time for stopping is divided. Default: what the process's `Shutdown` says, else `ShutdownBudget`'s
-   * defaults.
+   * How the time for stopping is divided. What is left out comes from the process's own budget (`shutdown` of
+   * `NodeProcess.runMain`), else from `ShutdownBudget`'s defaults. It must fit into the process's.
    */
   readonly drain?: ShutdownBudget.Input | undefined
   /** How many connections are served at the same time. Default: as many as the system lets in. */
@@ -95,15 +96,17 @@ export interface Options<E = never, R = never, RL = never, RD = never> {
   /** How many connections may wait; more are refused. Default 511, as the backlog. */
   readonly waitingMax?: number | undefined
   /**
-   * How long a connection may stay silent, in both directions, while its handler waits to read. Then its input ends, as
-   * at a drain. Looked at twenty times in that time. Default: no limit.
+   * How long nothing may move, in either direction, while the handler waits for the peer. A handler that waits to read
+   * sees its input end, in the middle of a message as well (slow loris); one that waits for a peer to take what it was
+   * sent gets its connection reset. Time in which the handler works is not counted. Looked at twenty times in that time.
+   * Default: no limit; set one on whatever the outside world can reach.
    */
   readonly idleTimeout?: Duration.Input | undefined
   /** The longest message that `Framing` accepts on this server's connections. Default: `Framing`'s own, 1 MiB. */
   readonly maxFrameBytes?: number | undefined
   /** How many connections may wait in the system to be accepted. Default 511. */
   readonly backlog?: number | undefined
-  /** Permissions of a Unix socket's file, for example `0o660`. */
+  /** Permissions of a Unix socket's file, for example `0o660`. Default: what the process's umask leaves of `0o777`. */
   readonly mode?: number | undefined
   /** Runs once, when the server listens. */
   readonly onListening?: ((address: Address) => Effect.Effect<unknown, never, RL>) | undefined
@@ -111,10 +114,24 @@ export interface Options<E = never, R = never, RL = never, RD = never> {
   readonly onDrained?: ((report: Report) => Effect.Effect<unknown, never, RD>) | undefined
 }
 
+/** `close`, which others have as well, is checked where it is used. */
+const check = (options: Omit<Options, "handler" | "onListening" | "onDrained">): void => {
+  Check.limit("Server.Options.connectionsMax", options.connectionsMax, 1)
+  Check.limit("Server.Options.connectionsPerPeerMax", options.connectionsPerPeerMax, 1)
+  Check.limit("Server.Options.waitingMax", options.waitingMax, 0)
+  Check.limit("Server.Options.maxFrameBytes", options.maxFrameBytes, 1)
+  Check.whole("Server.Options.backlog", options.backlog, 1)
+  Check.mode("Server.Options.mode", options.mode)
+  Check.oneOf("Server.Options.overflow", options.overflow, ["wait", "refuse"])
+  Check.positiveDuration("Server.Options.idleTimeout", options.idleTimeout)
+}
+
 /**
  * Starts a server. The end of the scope drains it.
  *
  * Fails with `NetworkError` when it cannot listen, and with `ShutdownBudgetError` when the parts of `drain` do not fit.
+ * An option that is out of its range is a programming error: a defect, `RangeError`, before anything listens. `Infinity`
+ * is "no limit" for what ends in `Max`, `maxFrameBytes` and `idleTimeout`.
  *
  * @category constructors
  * @since 0.1.0
@@ -126,12 +143,10 @@ export const make = Effect.fnUntraced(function* <E, R, RL = never, RD = never>(
   NetworkError | ShutdownBudget.ShutdownBudgetError,
   Network | Scope.Scope | R | RL | RD
 > {
+  check(options)
   const context = yield* Effect.context<R | RL | RD>()
   const shutdown = Context.get(context, CurrentShutdown)
-  const budget =
-    options.drain === undefined && shutdown.budget !== undefined
-      ? shutdown.budget
-      : yield* ShutdownBudget.make(options.drain)
+  const budget = yield* ShutdownBudget.make(options.drain, shutdown.budget)
   const listener = yield* Net.listen(options.listen, {
     backlog: options.backlog,
     mode: options.mode,

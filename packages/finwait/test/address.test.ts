@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as fc from "fast-check"
 import * as Address from "finwait/Address"
 
@@ -51,20 +52,67 @@ describe("an address", () => {
     }
   })
 
+  it("of a relative path has no slashes before it; with two, the path would lose its first part", () => {
+    assert.deepStrictEqual(parsed("unix:run/app.sock"), Address.unix("run/app.sock"))
+    assert.deepStrictEqual(parsed("unix:/run/app.sock"), Address.unix("/run/app.sock"))
+    assert.strictEqual(Address.format(Address.unix("run/app.sock")), "unix:run/app.sock")
+    assert.strictEqual(Address.format(Address.unix("/run/app.sock")), "unix:///run/app.sock")
+    assert.strictEqual(
+      problem("unix://run/app.sock"),
+      'parse address "unix://run/app.sock": the path after unix:// is not absolute, write unix:///run/app.sock ' +
+        "(or unix:run/app.sock if it is relative); expected tcp://HOST:PORT or unix:///PATH"
+    )
+  })
+
   it("is written as the URL that is read", () => {
-    const host = fc.oneof(fc.constantFrom("localhost", "127.0.0.1", "::1", "fe80::1"), fc.domain())
+    const ip = fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom("localhost", "::1", "fe80::1%eth0"))
+    const host = fc.oneof(ip, fc.domain())
+    const path = fc.oneof(fc.string({ minLength: 1 }), fc.constantFrom(".", "/", "//", "//a", "a//b", "./a", "unix:a"))
     const address = fc.oneof(
       fc.record({ host, port: fc.integer({ min: 0, max: 65535 }) }).map(({ host, port }) => Address.tcp(host, port)),
       fc
-        .string({ minLength: 1 })
-        .filter((path) => !path.includes("\0"))
-        .map((path) => Address.unix(`/${path}`))
+        .tuple(fc.constantFrom("", "/"), path)
+        .filter(([, path]) => !path.includes("\0"))
+        .map(([root, path]) => Address.unix(`${root}${path}`))
     )
     fc.assert(
       fc.property(address, (address) => {
         assert.deepStrictEqual(parsed(Address.format(address)), address)
+        assert.deepStrictEqual(parsed(address), address)
       })
     )
+  })
+
+  it("is the same after being written and read again, whatever it was read from", () => {
+    const part = fc.constantFrom(
+      "tcp:",
+      "unix:",
+      "//",
+      "/",
+      "[",
+      "]",
+      ":",
+      "::1",
+      "a",
+      "127.0.0.1",
+      "80",
+      " ",
+      "%",
+      "?"
+    )
+    fc.assert(
+      fc.property(
+        fc.constantFrom("", "tcp://", "tcp://[", "unix:", "unix://"),
+        fc.array(part, { maxLength: 6 }),
+        fc.constantFrom("", ":80", "]:80"),
+        (scheme, parts, end) => {
+          const read = Effect.runSync(Effect.option(Address.parse(scheme + parts.join("") + end)))
+          if (Option.isSome(read)) assert.deepStrictEqual(parsed(Address.format(read.value)), read.value)
+        }
+      ),
+      { numRuns: 2000 }
+    )
+    assert.include(problem("tcp://[a b]:80"), "no host and port")
   })
 
   it("is named in messages", () => {

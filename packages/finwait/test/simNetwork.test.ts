@@ -143,6 +143,81 @@ describe("the simulated network", () => {
     }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
   )
 
+  const loopback = ["localhost", "LocalHost", "127.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"]
+  const wildcards = ["0.0.0.0", "[::]", "[0:0:0:0:0:0:0:0]"]
+  const others = ["example.org", "127.0.0.2", "10.0.0.1", "[fe80::1]"]
+
+  /** Whether who dials one address comes to the listener on the other. */
+  const reaches = (dialled: string, listening: string) =>
+    Effect.gen(function* () {
+      const { network } = yield* SimNetwork.make()
+      const listener = yield* network.listen(listening)
+      let accepted = 0
+      listener.attach({ onConnection: () => accepted++, onError: () => {}, onRefused: () => {} })
+      const exit = yield* Effect.exit(Effect.tap(network.connect(dialled), (connection) => connection.abort))
+      yield* settled
+      assert.strictEqual(accepted, Exit.isSuccess(exit) ? 1 : 0)
+      return Exit.isSuccess(exit)
+    }).pipe(Effect.scoped)
+
+  /** Whether two listeners cannot be at the same time. */
+  const collide = (one: string, other: string) =>
+    Effect.gen(function* () {
+      const { network } = yield* SimNetwork.make()
+      yield* network.listen(one)
+      const exit = yield* Effect.exit(network.listen(other))
+      if (Exit.isFailure(exit)) assert.include(ending(exit), "the address is in use by another listener")
+      return Exit.isFailure(exit)
+    }).pipe(Effect.scoped)
+
+  it.effect("the names of this machine are one host, a wildcard is every host, and others are themselves", () =>
+    Effect.gen(function* () {
+      for (const listening of [...loopback, ...wildcards, ...others]) {
+        for (const dialled of [...loopback, ...wildcards, ...others]) {
+          const here = loopback.includes(listening) && (loopback.includes(dialled) || wildcards.includes(dialled))
+          const expected = here || wildcards.includes(listening) || dialled === listening
+          const pair = `${dialled} to ${listening}`
+          assert.strictEqual(yield* reaches(`tcp://${dialled}:80`, `tcp://${listening}:80`), expected, pair)
+          assert.isFalse(yield* reaches(`tcp://${dialled}:81`, `tcp://${listening}:80`), `${pair}, another port`)
+        }
+      }
+      assert.isTrue(yield* reaches("tcp://EXAMPLE.org:80", "tcp://example.org:80"))
+      assert.isTrue(yield* reaches("tcp://[FE80:0::1]:80", "tcp://[fe80::1]:80"))
+      assert.isFalse(yield* reaches("unix:///run/app.sock", "tcp://0.0.0.0:80"))
+      assert.isFalse(yield* reaches("unix:///run/app.sock", "unix:///run/App.sock"))
+    })
+  )
+
+  it.effect("two listeners collide where one would take the other's connections", () =>
+    Effect.gen(function* () {
+      for (const one of [...loopback, ...wildcards, ...others]) {
+        for (const other of [...loopback, ...wildcards, ...others]) {
+          const same = one === other || (loopback.includes(one) && loopback.includes(other))
+          const expected = same || wildcards.includes(one) || wildcards.includes(other)
+          assert.strictEqual(yield* collide(`tcp://${one}:80`, `tcp://${other}:80`), expected, `${one} and ${other}`)
+          assert.isFalse(yield* collide(`tcp://${one}:80`, `tcp://${other}:81`))
+          assert.isFalse(yield* collide(`tcp://${one}:0`, `tcp://${other}:0`))
+        }
+      }
+      assert.isTrue(yield* collide("unix:app.sock", "unix:app.sock"))
+      assert.isFalse(yield* collide("unix:///app.sock", "unix:app.sock"))
+    })
+  )
+
+  it.effect("the port that a listener is given is one that nobody listens on, and always a port", () =>
+    Effect.gen(function* () {
+      const { network } = yield* SimNetwork.make()
+      yield* network.listen("tcp://0.0.0.0:49152")
+      const listener = yield* network.listen("tcp://localhost:0")
+      assert.strictEqual(Address.format(listener.address), "tcp://localhost:49153")
+      yield* listener.stop
+      for (let round = 0; round < 20_000; round++) {
+        const { address } = yield* Effect.scoped(network.listen("tcp://127.0.0.1:0"))
+        if (address._tag === "Unix" || address.port < 49153 || address.port > 65535) assert.fail(String(round))
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("who dialled a listener that nobody serves is reset when it ends", () =>
     Effect.gen(function* () {
       const sim = yield* SimNetwork.make()
@@ -188,7 +263,8 @@ describe("the simulated network", () => {
       listener.attach({ onConnection: () => {}, onRefused: () => {}, onError: (code) => errors.push(code) })
       yield* sim.failAccept(Address.tcp("127.0.0.1", 7000), "ENFILE")
       yield* sim.failAccept(Address.tcp("127.0.0.1", 7001), "ENOMEM")
-      assert.deepStrictEqual(errors, ["ENFILE"])
+      yield* sim.failAccept(Address.tcp("localhost", 7000), "ENOBUFS")
+      assert.deepStrictEqual(errors, ["ENFILE", "ENOBUFS"])
     })
   )
 

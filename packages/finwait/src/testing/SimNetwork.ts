@@ -6,6 +6,9 @@
  * read, and so does a close with unread input, as in a kernel. Bytes take `latency` to arrive. Nothing happens by itself
  * except through the clock, so a test decides when time passes.
  *
+ * All hosts are on one machine. `localhost`, `127.0.0.1` and `::1` are the same host; a listener on `0.0.0.0` or `::`
+ * is on every host.
+ *
  * **Example**
  *
  * ```ts
@@ -253,6 +256,26 @@ class Endpoint implements Transport.Transport {
   }
 }
 
+/** One spelling for all that mean the same host. */
+const hostOf = (host: string): string => {
+  const written = host.includes(":") && URL.canParse(`tcp://[${host}]`) ? new URL(`tcp://[${host}]`).hostname : host
+  const name = written.toLowerCase()
+  if (["127.0.0.1", "[::1]", "[::ffff:7f00:1]"].includes(name)) return "localhost"
+  return name === "0.0.0.0" || name === "[::]" ? everyHost : name
+}
+
+const everyHost = "*"
+
+/** Whether a connection to one address comes to a listener on the other. Who dials a wildcard means this machine. */
+const reaches = (dialled: Address.Address, listening: Address.Address): boolean => {
+  if (dialled._tag === "Unix" || listening._tag === "Unix") return Address.format(dialled) === Address.format(listening)
+  const [to, at] = [hostOf(dialled.host), hostOf(listening.host)]
+  return dialled.port === listening.port && (at === everyHost || at === (to === everyHost ? "localhost" : to))
+}
+
+/** Whether two listeners would take each other's connections. */
+const collide = (one: Address.Address, other: Address.Address): boolean => reaches(one, other) || reaches(other, one)
+
 class SimAcceptor implements Transport.Acceptor {
   readonly address: Address.Address
   private readonly wire: Wire
@@ -304,6 +327,10 @@ export interface Sim {
   readonly failAccept: (address: Address.Address, code: string) => Effect.Effect<void>
 }
 
+/** Ports that are given to who names none: those that the IANA leaves for it. */
+const firstPort = 49152
+const lastPort = 65535
+
 /**
  * A network of its own.
  *
@@ -314,9 +341,15 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
   const context = yield* Effect.context<never>()
   const latency = Duration.fromInputUnsafe(options.latency ?? 0)
   const wire = () => new Wire(context, latency)
-  const acceptors = new Map<string, SimAcceptor>()
+  const acceptors = new Set<SimAcceptor>()
   const endpoints = new Set<Endpoint>()
-  let nextPort = 49152
+  let nextPort = firstPort
+  const freePort = (): number => {
+    const port = nextPort
+    nextPort = port === lastPort ? firstPort : port + 1
+    const taken = [...acceptors].some(({ address }) => address._tag === "Tcp" && address.port === port)
+    return taken ? freePort() : port
+  }
 
   const pair = (from: Address.Address, to: Address.Address): readonly [Endpoint, Endpoint] => {
     const here = new Endpoint(from, to, wire(), options)
@@ -327,11 +360,13 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
     return [here, there]
   }
 
+  const acceptorAt = (address: Address.Address) => [...acceptors].find((acceptor) => reaches(address, acceptor.address))
+
   const provider: Transport.Provider = {
     connect: Effect.fnUntraced(function* (address, made) {
       // A handshake is one way there and one back.
       if (!Duration.isZero(latency)) yield* Effect.sleep(Duration.times(latency, 2))
-      const acceptor = acceptors.get(Address.format(address))
+      const acceptor = acceptorAt(address)
       if (acceptor === undefined) {
         return yield* new NetworkError({
           operation: "connect",
@@ -339,16 +374,15 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
           reason: new Refused()
         })
       }
-      const from = address._tag === "Tcp" ? Address.tcp("127.0.0.1", nextPort++) : Address.unix("")
+      const from = address._tag === "Tcp" ? Address.tcp("127.0.0.1", freePort()) : Address.unix("")
       const [client, server] = pair(from, address)
       made(client)
       acceptor.arrive(server)
       return client
     }),
     listen: Effect.fnUntraced(function* (address) {
-      const bound = address._tag === "Tcp" && address.port === 0 ? Address.tcp(address.host, nextPort++) : address
-      const key = Address.format(bound)
-      if (acceptors.has(key)) {
+      const bound = address._tag === "Tcp" && address.port === 0 ? Address.tcp(address.host, freePort()) : address
+      if ([...acceptors].some((acceptor) => collide(bound, acceptor.address))) {
         return yield* new NetworkError({
           operation: "listen",
           address: Address.describe(bound),
@@ -357,10 +391,8 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
       }
       return yield* Effect.acquireRelease(
         Effect.sync(() => {
-          const acceptor = new SimAcceptor(bound, wire(), () => {
-            if (acceptors.get(key) === acceptor) acceptors.delete(key)
-          })
-          acceptors.set(key, acceptor)
+          const acceptor = new SimAcceptor(bound, wire(), () => acceptors.delete(acceptor))
+          acceptors.add(acceptor)
           return acceptor
         }),
         (acceptor) => Effect.sync(() => acceptor.stop(() => {}))
@@ -371,8 +403,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
   return {
     network: Network.make(provider),
     socketsOpen: Effect.sync(() => [...endpoints].filter((endpoint) => endpoint.state === "open").length),
-    failAccept: (address, code) =>
-      Effect.sync(() => acceptors.get(Address.format(address))?.receiver?.onAcceptError(code))
+    failAccept: (address, code) => Effect.sync(() => acceptorAt(address)?.receiver?.onAcceptError(code))
   }
 })
 
