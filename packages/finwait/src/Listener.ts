@@ -48,6 +48,8 @@ export interface Listener {
   readonly takeWaiting: () => ReadonlyArray<Connection>
   /** Stops listening. Who waits in the backlog is handed over first. */
   readonly stop: Effect.Effect<void>
+  /** Stops listening at once. Who waits in the backlog is reset. */
+  readonly abort: () => void
 }
 
 /**
@@ -67,6 +69,7 @@ class ListenerImpl implements Listener, AcceptReceiver {
   readonly options: Options
   private receiver: Receiver | undefined
   private suspended = false
+  private handingOver = false
   private readonly queue: Array<ConnectionImpl> = []
 
   constructor(acceptor: Acceptor, options: Options) {
@@ -93,7 +96,11 @@ class ListenerImpl implements Listener, AcceptReceiver {
 
   resume(): void {
     this.suspended = false
+    // Whoever is handed a connection may resume again: one loop does it for all.
+    if (this.handingOver) return
+    this.handingOver = true
     while (!this.suspended && this.queue.length > 0) this.receiver!.onConnection(this.queue.shift()!)
+    this.handingOver = false
   }
 
   takeWaiting(): ReadonlyArray<Connection> {
@@ -103,6 +110,10 @@ class ListenerImpl implements Listener, AcceptReceiver {
   readonly stop: Effect.Effect<void> = Effect.callback((resume) => {
     this.acceptor.stop(() => resume(Exit.void))
   })
+
+  abort(): void {
+    this.acceptor.abort()
+  }
 
   onAccept(transport: Transport): void {
     if (this.suspended && this.queue.length >= this.options.waitingMax) {

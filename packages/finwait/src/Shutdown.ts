@@ -16,6 +16,10 @@ import type { ShutdownBudget } from "./ShutdownBudget.ts"
  * @since 0.1.0
  */
 export interface Shutdown {
+  /** Begins every drain at once, servers of one scope side by side. The ends of their scopes then only wait. */
+  readonly begin: () => void
+  /** Calls back at the beginning, or at once when that has been; the result takes it back. */
+  readonly onBegin: (callback: () => void) => () => void
   /** Every deadline is zero: what is still open is reset at once. */
   readonly isCut: boolean
   /** Cuts every deadline to zero, once and for all. */
@@ -56,6 +60,7 @@ export interface Shutdown {
  * @since 0.1.0
  */
 export const make = (budget?: ShutdownBudget): Shutdown => {
+  const begin = once<void>()
   const cut = once<void>()
   const request = once<string>()
   const reports: Array<Report> = []
@@ -69,6 +74,8 @@ export const make = (budget?: ShutdownBudget): Shutdown => {
     get forced() {
       return forced
     },
+    begin: () => begin.happen(),
+    onBegin: begin.on,
     cut: () => cut.happen(),
     onCut: cut.on,
     request: request.happen,

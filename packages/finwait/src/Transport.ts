@@ -160,6 +160,8 @@ export interface Acceptor {
    * when the listening socket is gone.
    */
   stop(callback: () => void): void
+  /** Stops accepting at once; who waits in the backlog is reset. Ends a `stop` that is under way. */
+  abort(): void
 }
 
 /**

@@ -555,6 +555,23 @@ describe("write", () => {
   )
 })
 
+describe("a write that waits for room", () => {
+  for (const end of ["closeWrite", "close"] as const) {
+    it.effect(`goes on when the peer has read it, although somebody else has called ${end}`, () =>
+      Effect.gen(function* () {
+        const { here, peer } = yield* pair({ sim: { sendBufferBytes: 1000, receiveBufferBytes: 1000 } })
+        const writing = yield* Effect.forkChild(here.write(bytes(5000)))
+        yield* settled
+        assert.isUndefined(writing.pollUnsafe())
+        yield* Effect.forkChild(here[end])
+        yield* settled
+        assert.strictEqual((yield* Connection.readAll(peer)).length, 5000)
+        yield* Fiber.join(writing)
+      })
+    )
+  }
+})
+
 describe("closeWrite", () => {
   it.effect("sends FIN behind everything written, and reading goes on", () =>
     Effect.gen(function* () {

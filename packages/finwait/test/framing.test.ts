@@ -630,4 +630,56 @@ describe("messages and the drain", () => {
       assert.strictEqual(read, 1500 + 17 * 64 * 1024)
     })
   )
+
+  it.effect("a part of a sweep that was cut off does not end the next one", () =>
+    Effect.gen(function* () {
+      const transport = new FakeTransport()
+      const here = yield* connected(transport)
+      let read = 0
+      const reading = yield* Effect.forkChild(
+        here.each((chunk) =>
+          Effect.andThen(
+            Effect.sleep(100),
+            Effect.sync(() => (read += chunk.length))
+          )
+        )
+      )
+      yield* settled
+      transport.receiver.onData(new Uint8Array(1000))
+      ;(here as unknown as { announce(): void }).announce()
+      const stale = transport.caughtUp!
+      for (let n = 0; n < 17; n++) transport.receiver.onData(new Uint8Array(64 * 1024))
+      yield* passing(100 * 18)
+      assert.notStrictEqual(transport.caughtUp, stale, "a second part has begun")
+      stale()
+      transport.receiver.onData(new Uint8Array(500))
+      transport.caughtUp!()
+      yield* passing(100)
+      yield* Fiber.join(reading)
+      assert.strictEqual(read, 1500 + 17 * 64 * 1024)
+    })
+  )
+
+  for (const suspends of [false, true]) {
+    it.effect(
+      `a peer that never stops sending is swept only so far, by a handler that ${suspends ? "suspends" : "does not"}`,
+      () =>
+        Effect.gen(function* () {
+          const transport = new FakeTransport()
+          const here = yield* connected(transport)
+          const handle = suspends ? () => Effect.yieldNow : () => Effect.void
+          const reading = yield* Effect.forkChild(here.each(handle))
+          yield* settled
+          ;(here as unknown as { announce(): void }).announce()
+          let sent = 0
+          while (reading.pollUnsafe() === undefined && sent < 64) {
+            sent++
+            for (let n = 0; n < 16; n++) transport.receiver.onData(new Uint8Array(64 * 1024))
+            yield* settled
+          }
+          assert.strictEqual(sent, 32, "mebibytes")
+          yield* Fiber.join(reading)
+        })
+    )
+  }
 })

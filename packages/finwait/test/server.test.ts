@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as References from "effect/References"
+import * as Logger from "effect/Logger"
+import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -18,7 +21,7 @@ import * as ShutdownBudget from "finwait/ShutdownBudget"
 import * as SimNetwork from "finwait/testing/SimNetwork"
 import type * as Transport from "finwait/Transport"
 import { address, ending, now, passing, politely, settled, text } from "./support/network.ts"
-import { adding, patient, serve } from "./support/server.ts"
+import { adding, budget, patient, serve } from "./support/server.ts"
 
 const echo = (connection: Connection.Connection) => connection.each((chunk) => connection.write(chunk))
 const where = Address.tcp("127.0.0.1", 7000)
@@ -286,6 +289,25 @@ describe("limits", () => {
       yield* passing(1000)
       assert.strictEqual((yield* metrics).refused, 0)
       for (const client of clients) assert.strictEqual((yield* client.outcome)._tag, "Graceful")
+    })
+  )
+
+  it.effect("thousands that wait are all served when there is room again", () =>
+    Effect.gen(function* () {
+      const waiting = 20_000
+      let served = 0
+      const { dial, sim, server } = yield* serve({
+        waitingMax: waiting,
+        handler: () => Effect.sync(() => void served++)
+      })
+      yield* dial
+      yield* settled
+      yield* sim.failAccept(server.address, "EMFILE")
+      for (let n = 0; n < waiting; n++) yield* Effect.forkDetach(Effect.scoped(Effect.flatMap(dial, politely)))
+      yield* settled
+      assert.strictEqual(served, 1)
+      yield* passing(1000)
+      assert.strictEqual(served, 1 + waiting)
     })
   )
 
@@ -1234,6 +1256,99 @@ describe("a drain", () => {
     })
   )
 
+  it.effect("an onDrained that throws is told, and ends nothing else", () =>
+    Effect.gen(function* () {
+      const { logged, server } = yield* serve({
+        handler: echo,
+        onDrained: () => {
+          throw new Error("the reason")
+        }
+      })
+      assert.isTrue(adding(yield* server.drain.begin).clean)
+      yield* settled
+      const told = logged.find(({ message }) => message === "drain tcp 127.0.0.1:7000: onDrained failed")
+      assert.include(told?.cause, "Die")
+    })
+  )
+
+  it.effect("loggers and tracers that throw keep no drain from its end, and no connection from its close", () =>
+    Effect.gen(function* () {
+      const failing = Logger.make<unknown, void>(() => {
+        throw new Error("the logger's")
+      })
+      const sim = yield* SimNetwork.make()
+      const broken = Tracer.make({
+        span: () => {
+          throw new Error("the tracer's")
+        }
+      })
+      for (const [port, context] of [
+        [7000, Context.make(Logger.CurrentLoggers, new Set([failing]))],
+        [7001, Context.make(Tracer.Tracer, broken)]
+      ] as const) {
+        const listen = `tcp://127.0.0.1:${port}`
+        const server = yield* Server.make({
+          listen,
+          handler: () => Effect.never,
+          drain: { grace: 3000, deadline: 1000, close: 1000 },
+          close: { farewell: () => Effect.fail("no words") }
+        }).pipe(
+          Effect.provideService(Network.Network, sim.network),
+          Effect.provideService(References.MinimumLogLevel, "All"),
+          Effect.provideContext(context as Context.Context<never>)
+        )
+        const client = yield* sim.network.connect(listen)
+        yield* Effect.forkChild(politely(client))
+        yield* settled
+        const draining = yield* Effect.forkChild(server.drain.begin)
+        yield* passing(3000)
+        const report = yield* Fiber.join(draining)
+        assert.strictEqual(report.connections, 1)
+        assert.isFalse(report.clean)
+        assert.strictEqual(yield* server.connections, 0)
+      }
+    })
+  )
+
+  it.effect("servers of one scope drain side by side when the process begins to stop", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimNetwork.make()
+      const shutdown = Shutdown.make()
+      const scope = yield* Scope.make()
+      const make = (port: number) =>
+        Server.make({
+          listen: `tcp://127.0.0.1:${port}`,
+          handler: (connection) => connection.each(() => Effect.sleep(2000)),
+          drain: budget
+        }).pipe(
+          Effect.provideService(Network.Network, sim.network),
+          Effect.provideService(Shutdown.CurrentShutdown, shutdown),
+          Scope.provide(scope)
+        )
+      for (const port of [7000, 7001, 7002]) {
+        const server = yield* make(port)
+        const client = yield* sim.network.connect(server.address)
+        yield* client.write("work")
+        yield* Effect.forkChild(politely(client))
+      }
+      yield* settled
+      shutdown.begin()
+      const ending = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* passing(1999)
+      assert.isUndefined(ending.pollUnsafe())
+      yield* passing(1)
+      assert.isDefined(ending.pollUnsafe())
+      assert.deepStrictEqual(
+        shutdown.reports.map((report) => adding(report).durationMillis),
+        [2000, 2000, 2000]
+      )
+
+      const late = yield* Effect.forkChild(make(7003).pipe(Effect.flatMap(({ drain }) => drain.report)))
+      yield* settled
+      assert.isDefined(late.pollUnsafe(), "a server that starts when the process stops drains at once")
+    })
+  )
+
   it.effect("who follows the progress sees its end, although the report ends everything else", () =>
     Effect.gen(function* () {
       const { dial, scope, server } = yield* serve({ handler: echo })
@@ -1386,7 +1501,8 @@ describe("the backlog", () => {
     const acceptor: Transport.Acceptor = {
       address: where,
       attach: (given) => void (receiver = given),
-      stop: (callback) => void (gone = callback)
+      stop: (callback) => void (gone = callback),
+      abort: () => gone?.()
     }
     // Real pipes: dialled on the simulated network, taken before any connection is made of them.
     const listener = yield* sim.network.listen("tcp://127.0.0.1:7001")
@@ -1460,6 +1576,44 @@ describe("the backlog", () => {
       assert.strictEqual(report.durationMillis, 1000)
       assert.strictEqual(report.outcomes.Aborted, 1)
       assert.strictEqual(report.forcedAt, "Resetting")
+    })
+  )
+
+  it.effect("who is accepted after the time for serving is over is reset", () =>
+    Effect.gen(function* () {
+      const kernel = yield* listening
+      const { server } = yield* serve({ network: kernel.network, handler: echo, close: patient })
+      yield* settled
+      const draining = yield* Effect.forkChild(server.drain.begin)
+      yield* passing(1000)
+      yield* server.drain.cut
+      adding(yield* Fiber.join(draining))
+      const late = yield* kernel.dial
+      yield* settled
+      yield* kernel.accept
+      assert.strictEqual(ending(yield* Effect.exit(late.pull)), "read tcp 127.0.0.1:7001: reset by the peer")
+      yield* settled
+      assert.strictEqual(yield* server.connections, 0)
+    })
+  )
+
+  it.effect("handing over the backlog and waiting share one deadline", () =>
+    Effect.gen(function* () {
+      const kernel = yield* listening
+      const { server } = yield* serve({ network: kernel.network, handler: () => Effect.never, close: patient })
+      yield* settled
+      yield* kernel.dial
+      yield* settled
+      yield* kernel.accept
+      const draining = yield* Effect.forkChild(server.drain.begin)
+      yield* passing(6000)
+      yield* kernel.stopped
+      yield* passing(3999)
+      assert.strictEqual(yield* server.drain.phase, "Waiting")
+      yield* passing(1)
+      assert.strictEqual(yield* server.drain.phase, "Interrupting")
+      yield* passing(5000)
+      adding(yield* Fiber.join(draining))
     })
   )
 

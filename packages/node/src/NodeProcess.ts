@@ -19,6 +19,10 @@
  * cuts every deadline to zero: what is open is reset. A third exits at once. The same signal again within half a second
  * is a wrapper's echo of the first (npm, `node --watch` and terminals send one to a whole group) and is not counted.
  *
+ * The process is gone before its grace period is over: half a margin before, it resets what is still open and exits; a
+ * quarter before, a watchdog kills it if its event loop is blocked. A loop that is already blocked when the signal comes
+ * never hears the signal: then only the supervisor's own kill helps.
+ *
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
@@ -31,7 +35,9 @@ import * as Runtime from "effect/Runtime"
 import * as Shutdown from "finwait/Shutdown"
 import * as ShutdownBudget from "finwait/ShutdownBudget"
 import { constants } from "node:os"
+import { inspect } from "node:util"
 import { flushed } from "./internal/stdio.ts"
+import { onNextTurns } from "./internal/turns.ts"
 import { watch } from "./internal/watchdog.ts"
 
 /**
@@ -69,13 +75,16 @@ export interface Options {
   /** The exit code. Default: {@link exitCode}. */
   readonly exitCode?: ((ending: Ending) => number) | undefined
   /**
-   * Kills the process when its event loop is blocked past the end of the budget, where no finalizer and no timer can
-   * run. It is a thread of its own, started by the first signal. Default `true`.
+   * Kills the process, a quarter of the margin before the grace period is over, when its event loop is blocked then and
+   * neither a finalizer nor a timer can run; names the function that blocks it. It is a thread of its own, started by
+   * the first signal: a loop that is already blocked when the signal comes never hears the signal, and then only the
+   * supervisor's kill helps. Default `true`.
    */
   readonly watchdog?: boolean | undefined
   /**
    * What an uncaught exception or an unhandled rejection does: `drain` (default) reports it and stops the process as a
-   * signal does, with a failing exit code; `crash` leaves it to Node, which ends the process on the spot.
+   * signal does, with a failing exit code; `crash` leaves it to Node, which ends the process on the spot. That nobody
+   * reads the process's output any more (EPIPE on stdout or stderr) is neither, and stops nothing.
    */
   readonly uncaught?: "drain" | "crash" | undefined
   /** Does not print the failure of the program. Default `false`. */
@@ -84,7 +93,7 @@ export interface Options {
 
 /**
  * The exit code that tells how it went: 0 when the program succeeded, or was stopped by a signal and nothing was forced;
- * 1 when something was; the error's own code (`Runtime.errorExitCode`), or 1, when the program failed; 130 when it
+ * 1 when something was (a second signal alone forces nothing); the error's own code (`Runtime.errorExitCode`), or 1, when the program failed; 130 when it
  * interrupted itself.
  *
  * @category exit codes
@@ -106,13 +115,31 @@ export const exitCode = (ending: Ending): number => {
  */
 export const runMain = <A, E>(program: Effect.Effect<A, E>, options: Options = {}): void => {
   const budget = Effect.runSyncExit(ShutdownBudget.make(options.shutdown))
-  if (Exit.isFailure(budget)) {
-    process.stderr.write(`${(Cause.squash(budget.cause) as Error).message}\n`)
+  const problem = Exit.isFailure(budget) ? (Cause.squash(budget.cause) as Error).message : problemOf(options)
+  if (Exit.isFailure(budget) || problem !== undefined) {
+    say(problem!)
     process.exitCode = 1
     return
   }
   new Main(budget.value, options).run(program)
 }
+
+/** What is wrong with the options beside the budget, if something is. */
+const problemOf = ({ echoWindow = 0, signals = [] }: Options): string | undefined => {
+  try {
+    if (Duration.toMillis(Duration.fromInputUnsafe(echoWindow)) < 0) return "runMain echoWindow: must not be negative"
+  } catch {
+    return `runMain echoWindow: ${inspect(echoWindow)} is not a duration`
+  }
+  for (const signal of signals) {
+    if (!Object.hasOwn(constants.signals, signal)) return `runMain signals: ${inspect(signal)} is not a signal`
+    if (signal === "SIGKILL" || signal === "SIGSTOP") return `runMain signals: ${signal} cannot be caught`
+  }
+  return undefined
+}
+
+/** From a cut to the resets: the drain wakes in the first turn, its connections in the second. */
+const resetTurns = 2
 
 class Main {
   private readonly budget: ShutdownBudget.ShutdownBudget
@@ -127,6 +154,7 @@ class Main {
   private failed = false
   private stopping = false
   private keepAlive: NodeJS.Timeout | undefined
+  private readonly told = new Set<string>()
 
   constructor(budget: ShutdownBudget.ShutdownBudget, options: Options) {
     this.budget = budget
@@ -140,8 +168,10 @@ class Main {
     for (const signal of this.signals) process.on(signal, this.onSignal)
     if (this.options.uncaught !== "crash") {
       process.on("uncaughtException", this.onUncaught)
-      process.on("unhandledRejection", this.onUncaught)
+      process.on("unhandledRejection", this.onUnhandled)
     }
+    process.stdout.on("error", onOutputError)
+    process.stderr.on("error", ignored)
     this.shutdown.onRequest(() => {
       this.failed = true
       this.stop()
@@ -163,7 +193,7 @@ class Main {
     if (this.count === 1) {
       this.first = signal
       const most = Duration.format(ShutdownBudget.hardDeadline(this.budget))
-      this.hint(`${signal}: stopping, within ${most}; once more resets what is open, a third time exits at once`)
+      say(`${signal}: stopping, within ${most}; a second signal resets what is open, a third exits at once`)
       this.stop()
     } else if (this.count === 2) {
       say(`${signal} again: every deadline is cut, what is open is reset`)
@@ -174,46 +204,61 @@ class Main {
     }
   }
 
-  private readonly onUncaught = (error: unknown): void => {
-    this.failed = true
-    say(`uncaught ${error instanceof Error ? error.stack : String(error)}`)
-    this.stop()
-  }
+  private readonly onUncaught = (error: unknown): void => this.fail("uncaught exception", error)
 
-  /** What a person at a terminal may want to know is noise in a log. */
-  private hint(text: string): void {
-    if (process.stderr.isTTY) say(text)
+  private readonly onUnhandled = (error: unknown): void => this.fail("unhandled rejection", error)
+
+  private fail(what: string, error: unknown): void {
+    this.failed = true
+    const text = inspect(error)
+    // What fails again with every tick of a timer would fill the log with one stack.
+    if (this.told.has(text)) say(`${what} again: ${text.split("\n", 1)[0]}`)
+    else say(`${what}: stopping\n${text}`)
+    this.told.add(text)
+    this.stop()
   }
 
   private stop(): void {
     if (this.stopping) return
     this.stopping = true
+    const grace = Duration.toMillis(this.budget.grace)
     const margin = Duration.toMillis(this.budget.margin)
-    const latest = Duration.toMillis(this.budget.grace) - margin / 2
+    const latest = grace - margin / 2
     // Somebody else's finalizer may have no bound: the process does.
-    setTimeout(() => {
-      say(`not everything has ended within ${Math.round(latest)} ms: exiting`)
-      process.exit(this.codeOf({ exit: Exit.interrupt(), signal: this.first, signals: this.count, forced: true }))
-    }, latest).unref()
-    if (this.options.watchdog !== false) watch(latest + Math.min(margin / 4, 500), Duration.toMillis(this.budget.grace))
+    setTimeout(() => this.endNow(latest), latest).unref()
+    // Every server begins at once: the scopes that own them may end one after the other.
+    this.shutdown.begin()
     this.fiber?.interruptUnsafe()
+    // Last, because a thread is the one thing here that a process may not be able to have.
+    if (this.options.watchdog !== false) watch(grace, margin)
+  }
+
+  /** An exit closes what is open as if it were complete, and so that is reset first. */
+  private endNow(latest: number): void {
+    say(`not everything has ended within ${Math.round(latest)} ms: exiting`)
+    // What ends now only because of the cut was forced as well.
+    this.failed = true
+    this.shutdown.cut()
+    let turns = 0
+    onNextTurns(() => {
+      if (++turns < resetTurns) return true
+      process.exit(this.codeOf({ exit: Exit.interrupt(), signal: this.first, signals: this.count, forced: true }))
+    })
   }
 
   private end(exit: Exit.Exit<unknown, unknown>): void {
     clearInterval(this.keepAlive)
     // Here, not in the program's own fiber: one that is interrupted runs nothing more, and its release may have failed.
     if (Exit.isFailure(exit) && !this.options.disableErrorReporting) Effect.runSync(report(exit.cause))
-    const forced =
-      this.failed ||
-      this.shutdown.isCut ||
-      this.shutdown.forced > 0 ||
-      this.shutdown.reports.some((report) => !report.clean)
+    const forced = this.failed || this.shutdown.forced > 0 || this.shutdown.reports.some((report) => !report.clean)
     const code = this.codeOf({ exit, signal: this.first, signals: this.count, forced })
     if (!this.stopping && code === 0) {
       // The program is over of itself: what else keeps Node running may go on, with Node's own signals.
       for (const signal of this.signals) process.off(signal, this.onSignal)
       process.off("uncaughtException", this.onUncaught)
-      process.off("unhandledRejection", this.onUncaught)
+      process.off("unhandledRejection", this.onUnhandled)
+      process.stdout.off("error", onOutputError)
+      process.stderr.off("error", ignored)
       return
     }
     flushed(() => process.exit(code))
@@ -233,3 +278,11 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`)
 }
+
+/** Whoever read the logs is gone (`| head -1`): no reason to stop serving. Anything else is as bad as it would be. */
+const onOutputError = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== "EPIPE") throw error
+}
+
+/** What fails on stderr cannot be told anybody: to try would only fail again. */
+const ignored = (): void => {}

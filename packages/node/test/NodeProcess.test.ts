@@ -1,7 +1,9 @@
 /** How a process ends: every test is a process of its own, with real signals. */
 import type * as NodeProcess from "@finwait/node/NodeProcess"
 import { spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { readFileSync } from "node:fs"
+import * as net from "node:net"
 import { afterAll, assert, describe, it } from "vitest"
 import { Program } from "../../../test/tools/Program.ts"
 import { RawClient } from "../../../test/tools/RawClient.ts"
@@ -43,7 +45,7 @@ const ends = async (program: Program, code: number | null, signal: NodeJS.Signal
 
 const count = (program: Program, text: string) => (program.stderr + program.stdout).split(text).length - 1
 
-const draining = (program: Program) => program.says("1 connections")
+const draining = (program: Program) => program.says("1 connection")
 
 const report = (program: Program) => program.said[1]!["drained"]
 
@@ -61,6 +63,17 @@ describe.concurrent("a signal", () => {
     assert.lengthOf(program.lines, 2)
   })
 
+  it("is told on stderr in one line, with the time that is left and what more of them do", async () => {
+    const program = run("waits")
+    await program.says("still waiting")
+    program.signal("SIGTERM")
+    await ends(program, 0)
+    assert.strictEqual(
+      program.stderr,
+      "SIGTERM: stopping, within 28s; a second signal resets what is open, a third exits at once\n"
+    )
+  })
+
   it("that comes twice at once is an echo, and counts once", async () => {
     const { client, program } = await serve("twice", {}, "half a ")
     await draining(program)
@@ -68,6 +81,7 @@ describe.concurrent("a signal", () => {
     assert.strictEqual(await client.ended(), "FIN")
     assert.strictEqual(client.text, "twice\nHALF A LINE\n")
     await ends(program, 0)
+    assert.strictEqual(count(program, "SIGTERM"), 1)
   })
 
   it("that comes twice at once counts twice when there is no echoWindow", async () => {
@@ -86,6 +100,16 @@ describe.concurrent("a signal", () => {
     assert.include(program.stderr, "SIGINT again: every deadline is cut, what is open is reset\n")
     assert.strictEqual(report(program).forcedAt, "Resetting")
     assert.strictEqual(report(program).outcomes.Aborted, 1)
+  })
+
+  it("of another kind, when nothing had to be forced, exits 0", async () => {
+    const program = run("ends at the cut")
+    await program.says("waiting")
+    program.signal("SIGTERM")
+    await program.says("releasing")
+    program.signal("SIGINT")
+    await ends(program, 0)
+    assert.include(program.stderr, "SIGINT again")
   })
 
   it("for the third time exits at once, with the code of the signal", async () => {
@@ -159,15 +183,77 @@ describe.concurrent("the end of the time", () => {
     assert.strictEqual(count(program, "not everything has ended within 950 ms: exiting"), 1)
   })
 
-  it("for a blocked event loop is a kill, which names what blocks", async () => {
-    // The margin is the time that the watchdog has to find out.
-    const { program } = await serve("block Infinity", {
-      options: { shutdown: { grace: "6200 millis", margin: "6 seconds", close: 0 } }
+  it("for a release that only the cut ends exits 1: it was forced", async () => {
+    const program = run("ends at the cut", { shutdown: short })
+    await program.says("waiting")
+    program.signal("SIGTERM")
+    await ends(program, 1)
+  })
+
+  it("resets what is still open before the process exits: half a message must not look whole", async () => {
+    // It reads nothing, so that the program cannot finish.
+    const peer = net.createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1")
+    const accepted = once(peer, "connection")
+    await once(peer, "listening")
+    const PEER = `tcp://127.0.0.1:${(peer.address() as net.AddressInfo).port}`
+    const program = start("program", { options: { shutdown: short }, env: { PROGRAM: "has more to say", PEER } })
+    const [socket] = (await accepted) as [net.Socket]
+    await program.says("waiting")
+    program.signal("SIGTERM")
+    await ends(program, 1)
+    const ending = new Promise((resolve) => {
+      socket.once("end", () => resolve("FIN"))
+      socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code))
     })
+    socket.resume()
+    assert.strictEqual(await ending, "ECONNRESET")
+    assert.include(program.stderr, "not everything has ended within 950 ms: exiting\n")
+    peer.close()
+  })
+
+  // The margin is the time that the watchdog has to find out, and that a busy machine has to let it.
+  const watched = { grace: "6200 millis", margin: "6 seconds", close: 0 } as const
+
+  it("for a blocked event loop is a kill before it is over, which names what blocks", async () => {
+    const { program } = await serve("block Infinity", { options: { shutdown: watched } })
+    const signalledAt = performance.now()
+    program.signal("SIGTERM")
+    await ends(program, null, "SIGKILL")
+    assert.isBelow(performance.now() - signalledAt, 6200)
+    assert.include(program.stderr, "the event loop is blocked past the shutdown's end: killing the process\n")
+    assert.match(program.stderr, /at blockTheLoop \(.*fixtures\/server\.ts:\d+\)/)
+  })
+
+  it("for a blocked event loop is a kill with a margin of 100 ms as well", async () => {
+    const { program } = await serve("block Infinity", { options: { shutdown: short } })
     program.signal("SIGTERM")
     await ends(program, null, "SIGKILL")
     assert.include(program.stderr, "the event loop is blocked past the shutdown's end: killing the process\n")
-    assert.match(program.stderr, /at blockTheLoop \(.*fixtures\/server\.ts:\d+\)/)
+  })
+
+  it("for a blocked event loop is a kill even when nobody reads what it says", async () => {
+    const { program } = await serve("block Infinity", { options: { shutdown: short } })
+    program.child.stderr!.destroy()
+    program.signal("SIGTERM")
+    await ends(program, null, "SIGKILL")
+  })
+
+  it("leaves an event loop alone that comes back to life", async () => {
+    const { program } = await serve("block 2000", { options: { shutdown: watched } })
+    program.signal("SIGTERM")
+    assert.isNull((await program.ended()).signal, program.stderr)
+    assert.strictEqual(report(program).connections, 1)
+    assert.notInclude(program.stderr, "killing")
+  })
+
+  it("never pauses an event loop that turns", async () => {
+    const program = run("is watched", {
+      shutdown: { grace: "2 seconds", margin: "1900 millis", close: 0, deadline: "100 millis" }
+    })
+    await program.says("waiting")
+    program.signal("SIGTERM")
+    await ends(program, 0)
+    assert.strictEqual(program.stdout, "waiting\n")
   })
 
   it("for a blocked event loop passes unnoticed without a watchdog", async () => {
@@ -248,6 +334,18 @@ describe.concurrent("a program", () => {
     )
   })
 
+  it.each<[string, object, string]>([
+    ["echoWindow", { echoWindow: "soon" }, "runMain echoWindow: 'soon' is not a duration\n"],
+    ["echoWindow", { echoWindow: "-1 seconds" }, "runMain echoWindow: must not be negative\n"],
+    ["signals", { signals: ["SIGTERM", "SIGKILL"] }, "runMain signals: SIGKILL cannot be caught\n"],
+    ["signals", { signals: ["SIGNOTHING"] }, "runMain signals: 'SIGNOTHING' is not a signal\n"]
+  ])("with impossible %s is not begun: one line says so, and it exits 1", async (_name, options, line) => {
+    const program = run("succeeds", options)
+    await ends(program, 1)
+    assert.strictEqual(program.stdout, "")
+    assert.strictEqual(program.stderr, line)
+  })
+
   it("that says a lot and fails has said it all, however slowly it is read", async () => {
     const program = run("says a lot")
     const { stdout } = program.child
@@ -266,17 +364,40 @@ describe.concurrent("a program", () => {
 
 describe.concurrent("what nobody has caught", () => {
   it.each([
-    ["throw", "thrown in nobody's fiber"],
-    ["reject", "rejected by nobody's promise"]
-  ])("by %s is reported once, drains, and exits 1", async (command, message) => {
+    ["throw", "uncaught exception: stopping\nError: thrown in nobody's fiber\n    at "],
+    ["reject", "unhandled rejection: stopping\nError: rejected by nobody's promise\n    at "]
+  ])("by %s is reported once, drains, and exits 1", async (command, told) => {
     const { client, program } = await serve(command, {}, "half a ")
     await draining(program)
     await client.send("line\n")
     assert.strictEqual(await client.ended(), "FIN")
     assert.strictEqual(client.text, `${command}\nHALF A LINE\n`)
     await ends(program, 1)
-    assert.strictEqual(count(program, `uncaught Error: ${message}`), 1)
+    assert.strictEqual(count(program, told), 1, program.stderr)
+    assert.strictEqual(count(program, "stopping"), 1)
     assert.isTrue(report(program).clean)
+  })
+
+  it("is one line when it comes again", async () => {
+    const { program } = await serve("throw-twice")
+    await ends(program, 1)
+    assert.include(program.stderr, "uncaught exception: stopping\nError: thrown again and again\n    at ")
+    assert.include(program.stderr, "uncaught exception again: Error: thrown again and again\n")
+    assert.strictEqual(
+      count(program, "fixtures/server.ts"),
+      program.stderr.split("again:")[0]!.split("server.ts").length - 1
+    )
+  })
+
+  it("does not mean the output that nobody reads any more: the server goes on, and drains at its time", async () => {
+    const { client, program } = await serve("hello")
+    program.child.stdout!.destroy()
+    program.child.stderr!.destroy()
+    for (const line of ["print 1", "print 2", "bye"]) await client.send(`${line}\n`)
+    await client.hears("BYE\n")
+    program.signal("SIGTERM")
+    assert.strictEqual(await client.ended(), "FIN")
+    await ends(program, 0)
   })
 
   it("ends the process on the spot when it is left to Node", async () => {
@@ -305,6 +426,6 @@ describe.concurrent("the file limit", () => {
     for (const client of served) assert.strictEqual(await client.ended(), "FIN")
     await ends(program, 0)
     assert.strictEqual(program.said[1]!["refused"], 36)
-    assert.include(program.stderr, "connections are refused: a limit is reached")
+    assert.match(program.stderr, /refused, .*open files/)
   })
 })

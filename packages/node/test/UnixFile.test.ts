@@ -2,12 +2,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import fs from "node:fs/promises"
+import { syncBuiltinESMExports } from "node:module"
 import { existsSync, lstatSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs"
 import * as net from "node:net"
 import { Program } from "../../../test/tools/Program.ts"
 import { RawClient } from "../../../test/tools/RawClient.ts"
-import { dial, folder, rawListener, real, serve } from "./support/network.ts"
+import { dial, folder, rawListener, real, serve, until } from "./support/network.ts"
 
 /** A file that a listener has left behind: nobody listens there any more. */
 const stale = (path: string) =>
@@ -18,6 +21,24 @@ const stale = (path: string) =>
       server.close(() => resume(Effect.void))
     })
   })
+
+const inUse = (path: string) => `listen unix ${path}: the address is in use by another listener`
+
+/** Replaces one of Node's functions on files while the test lasts. */
+const patched = <Name extends "link" | "rename">(name: Name, make: (real: (typeof fs)[Name]) => (typeof fs)[Name]) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const real = fs[name]
+      fs[name] = make(real)
+      syncBuiltinESMExports()
+      return real
+    }),
+    (real) =>
+      Effect.sync(() => {
+        fs[name] = real
+        syncBuiltinESMExports()
+      })
+  )
 
 const answers = (path: string) =>
   Effect.scoped(
@@ -68,7 +89,7 @@ describe("the file of a Unix socket", () => {
         const path = `${yield* folder}/a.sock`
         const first = yield* serve(`unix://${path}`)
         const error = yield* Effect.flip(serve(`unix://${path}`))
-        assert.strictEqual(error.message, `listen unix ${path}: the address is in use by another listener`)
+        assert.strictEqual(error.message, inUse(path))
         assert.strictEqual(yield* answers(path), "hello")
         assert.strictEqual(yield* first.drain.isReady, true)
       })
@@ -205,7 +226,141 @@ describe("what is in the way of a Unix socket", () => {
         const clients = Array.from({ length: 4 }, () => new RawClient(listener.url))
         const error = yield* Effect.flip(serve(`unix://${path}`))
         for (const client of clients) client.socket.destroy()
-        assert.strictEqual(error.message, `listen unix ${path}: the address is in use by another listener`)
+        assert.strictEqual(error.message, inUse(path))
+      })
+    )
+  )
+})
+
+describe("several who want the same Unix socket at once", () => {
+  it.live("in one process: one has it, the others are told", () =>
+    real(
+      Effect.gen(function* () {
+        const directory = yield* folder
+        for (let round = 0; round < 20; round++) {
+          const path = `${directory}/${round}.sock`
+          if (round % 2 === 1) yield* stale(path)
+          const three = Array.from({ length: 3 }, () => Effect.result(serve(`unix://${path}`)))
+          const results = yield* Effect.all(three, { concurrency: "unbounded" })
+          const failures = results.filter(Result.isFailure)
+          assert.deepStrictEqual(
+            failures.map(({ failure }) => failure.message),
+            [inUse(path), inUse(path)]
+          )
+          assert.strictEqual(yield* answers(path), "hello")
+          assert.lengthOf(readdirSync(directory), round + 1)
+        }
+      })
+    )
+  )
+
+  it.live("in one process: none moves another's file aside while a third takes its place", () =>
+    real(
+      Effect.gen(function* () {
+        const directory = yield* folder
+        const path = `${directory}/a.sock`
+        yield* stale(path)
+        const inode = lstatSync(path).ino
+        const turns = async (until: () => boolean) => {
+          while (!until()) await new Promise((resolve) => setImmediate(resolve))
+        }
+        let calls = 0
+        let patience = 5000
+        let moved = false
+        yield* patched("rename", (rename) => async (from, to) => {
+          const call = ++calls
+          // If all come this far, the first moves the stale file, the second the first one's, and the third nothing.
+          if (call === 1) await turns(() => calls === 3 || --patience < 0)
+          if (call === 2) await turns(() => existsSync(path) && statSync(path).ino !== inode)
+          if (call === 3) await turns(() => moved)
+          const second = call === 2
+          await rename(from, to)
+          moved = second
+          if (second) await turns(() => existsSync(path))
+        })
+        const three = Array.from({ length: 3 }, () => Effect.result(serve(`unix://${path}`)))
+        const results = yield* Effect.all(three, { concurrency: "unbounded" })
+        assert.lengthOf(results.filter(Result.isSuccess), 1)
+        assert.deepStrictEqual(readdirSync(directory), ["a.sock"])
+      })
+    )
+  )
+
+  it.live("in two processes: one has it, the other is told", () =>
+    real(
+      Effect.gen(function* () {
+        const directory = yield* folder
+        const programs = [1, 2].map(
+          () => new Program(new URL("fixtures/contends.ts", import.meta.url), { env: { FOLDER: directory } })
+        )
+        yield* Effect.addFinalizer(() => Effect.sync(() => programs.forEach((program) => program.kill())))
+        for (const program of programs) yield* Effect.promise(() => program.says("ready"))
+        for (let round = 0; round < 40; round++) {
+          if (round % 2 === 1) yield* stale(`${directory}/${round}.sock`)
+          for (const program of programs) program.signal("SIGUSR2")
+          for (const program of programs) yield* until(() => program.lines.length === round + 2, `round ${round}`)
+          const said = programs.map((program) => program.said[round + 1]!)
+          assert.lengthOf(
+            said.filter(({ listens }) => listens),
+            1,
+            `round ${round}: ${JSON.stringify(said)}`
+          )
+          assert.strictEqual(said.find(({ listens }) => !listens)!["reason"], "AddressInUse")
+          yield* Effect.promise(async () =>
+            (await RawClient.connect(`unix://${directory}/${round}.sock`)).socket.destroy()
+          )
+          assert.lengthOf(readdirSync(directory), round + 1)
+        }
+      })
+    )
+  )
+
+  it.live("who takes a stale one away and finds that it is another's by now puts it back", () =>
+    real(
+      Effect.gen(function* () {
+        const directory = yield* folder
+        const path = `${directory}/a.sock`
+        yield* stale(path)
+        const other = yield* rawListener({ path: `${directory}/other.sock` })
+        const inode = statSync(`${directory}/other.sock`).ino
+        yield* patched("rename", (rename) => (from, to) => {
+          // In the last moment before it is moved.
+          if (from === path) renameSync(`${directory}/other.sock`, path)
+          return rename(from, to)
+        })
+        const error = yield* Effect.flip(serve(`unix://${path}`))
+        assert.strictEqual(error.message, inUse(path))
+        assert.strictEqual(statSync(path).ino, inode)
+        assert.deepStrictEqual(readdirSync(directory), ["a.sock"])
+        other.close()
+      })
+    )
+  )
+})
+
+describe("a file system without links of sockets", () => {
+  it.live("has the file renamed into its place, a stale one replaced", () =>
+    real(
+      Effect.gen(function* () {
+        const directory = yield* folder
+        const path = `${directory}/a.sock`
+        yield* stale(path)
+        yield* patched("link", () => () => Promise.reject(Object.assign(new Error("not here"), { code: "EPERM" })))
+        yield* serve(`unix://${path}`)
+        assert.deepStrictEqual(readdirSync(directory), ["a.sock"])
+        assert.strictEqual(yield* answers(path), "hello")
+      })
+    )
+  )
+
+  it.live("leaves nothing behind when the file cannot get its place", () =>
+    real(
+      Effect.gen(function* () {
+        const directory = yield* folder
+        yield* patched("link", () => () => Promise.reject(Object.assign(new Error("broken"), { code: "EIO" })))
+        const error = yield* Effect.flip(serve(`unix://${directory}/a.sock`))
+        assert.include(error.message, "EIO")
+        yield* until(() => readdirSync(directory).length === 0, "the temporary file is gone")
       })
     )
   )

@@ -31,6 +31,7 @@ import type { ClosePolicy } from "../ClosePolicy.ts"
 import type { Connection } from "../Connection.ts"
 import type { Transport } from "../Transport.ts"
 import type { Input } from "./input.ts"
+import { quietly } from "./observe.ts"
 import type { Output } from "./output.ts"
 
 /** The close has no more time. */
@@ -135,7 +136,7 @@ const farewell = (connection: Closing): Effect.Effect<unknown, Cut | Broken> => 
             }
             const why =
               said === undefined ? `no end within farewellTimeout ${Duration.format(farewellTimeout)}` : said.cause
-            return Effect.logDebug(`close ${connection.name}: the farewell failed`, why)
+            return quietly(Effect.logDebug(`close ${connection.name}: the farewell failed`, why))
           })
         )
       )
@@ -187,7 +188,7 @@ const brokenOff = Effect.fnUntraced(function* (
   if (Option.isSome(failure) && failure.value._tag === "Broken") {
     return CloseOutcome.ResetByPeer({ ...ending(connection), code: failure.value.code })
   }
-  if (Option.isNone(failure)) yield* Effect.logError(`close ${connection.name}: a defect; resetting`, cause)
+  if (Option.isNone(failure)) yield* quietly(Effect.logError(`close ${connection.name}: a defect; resetting`, cause))
   connection.output.abandon()
   const outcome = CloseOutcome.Aborted({
     ...ending(connection),
@@ -202,7 +203,7 @@ const brokenOff = Effect.fnUntraced(function* (
 const act = (connection: Closing, what: "reset" | "release"): Effect.Effect<void> =>
   Effect.sync(() => connection.transport[what]()).pipe(
     Effect.catchCause((cause) =>
-      Effect.logError(`close ${connection.name}: a defect in the transport's ${what}`, cause)
+      quietly(Effect.logError(`close ${connection.name}: a defect in the transport's ${what}`, cause))
     )
   )
 

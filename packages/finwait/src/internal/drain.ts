@@ -2,6 +2,7 @@
  * The drain of one server. Like the close it runs once, on a fiber of its own that nobody interrupts, and reads as it
  * happens; whoever begins it, and whoever else asks, gets the same report.
  */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,10 +13,12 @@ import * as Stream from "effect/Stream"
 import * as Address from "../Address.ts"
 import { type CloseOutcome, tags } from "../CloseOutcome.ts"
 import type { Drain, Phase, Progress, Report, Slow } from "../Drain.ts"
+import type { Listener } from "../Listener.ts"
 import * as Metrics from "../Metrics.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { ShutdownBudget } from "../ShutdownBudget.ts"
 import type { ConnectionImpl } from "./connection.ts"
+import { quietly } from "./observe.ts"
 
 /** How many slow connections a report names: enough to see a pattern, few enough to read. */
 const slowestMax = 5
@@ -44,7 +47,7 @@ export interface Draining {
   readonly budget: ShutdownBudget
   readonly context: Context.Context<never>
   readonly options: DrainOptions
-  readonly listener: { readonly stop: Effect.Effect<void> }
+  readonly listener: Pick<Listener, "stop" | "abort">
   readonly served: ReadonlySet<Served>
   /** Monotonic milliseconds. */
   now(): number
@@ -87,6 +90,11 @@ export class ServerDrain implements Drain {
 
   constructor(server: Draining) {
     this.server = server
+  }
+
+  /** The time for serving anybody is over. */
+  get refusing(): boolean {
+    return this.current === "Resetting" || this.current === "Done"
   }
 
   readonly phase = Effect.sync(() => this.current)
@@ -163,23 +171,24 @@ export class ServerDrain implements Drain {
   // The drain ---------------------------------------------------------------------------------------------------------
 
   private readonly run: Effect.Effect<void> = Effect.suspend(() => {
-    const { budget, served, listener, context } = this.server
+    const { budget, served, context } = this.server
     const shutdown = Context.get(context, CurrentShutdown)
     this.connections += served.size
     const uncut = shutdown.onCut(() => this.cutNow())
     const drain = Effect.gen({ self: this }, function* () {
       const times = `handlers have ${Duration.format(budget.deadline)}, closing ${Duration.format(budget.close)}`
-      yield* Effect.logInfo(`drain ${this.name}: ${count(served.size, "connection")}; ${times}`)
+      yield* quietly(Effect.logInfo(`drain ${this.name}: ${count(served.size, "connection")}; ${times}`))
       yield* this.enter("LameDuck")
       yield* this.until(() => false, budget.lameDuck)
       yield* this.enter("Backlog")
       this.announced = true
       // Those who waited for room are served now: nobody else will come.
       for (const { connection } of served) connection.announce()
-      yield* this.stopped(listener.stop)
+      const deadline = this.now() + Duration.toMillis(budget.deadline)
+      yield* this.stopped(deadline)
       this.server.rested()
       yield* this.enter("Waiting")
-      yield* this.until(() => served.size === 0, budget.deadline)
+      yield* this.until(() => served.size === 0, this.before(deadline))
       if (served.size > 0) yield* this.interrupt
       if (served.size > 0) yield* this.reset
       yield* this.finish
@@ -187,22 +196,42 @@ export class ServerDrain implements Drain {
     })
     // Whoever waits is told last: a program that ends at the report has ended the span, and an exporter has it.
     return Effect.withSpan(drain, "finwait.drain", { attributes: { "server.address": this.name } }).pipe(
+      Effect.catchCause((cause) => this.broken(cause)),
       Effect.andThen(Effect.sync(() => this.tellReport()))
     )
   })
+
+  /** What runs in a drain is ours, but for loggers and tracers. Whatever one of them does, the drain ends, and tells. */
+  private broken(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    for (const { connection } of this.server.served) connection.cut("shutdown")
+    this.forcedAt ??= this.current
+    this.done ??= this.takeReport()
+    this.server.drained()
+    this.current = "Done"
+    return quietly(Effect.logError(`drain ${this.name}: a defect; everything was reset`, cause))
+  }
+
+  private before(deadline: number): Duration.Duration {
+    return Duration.millis(Math.max(0, deadline - this.now()))
+  }
 
   private get name(): string {
     return Address.describe(this.server.address)
   }
 
-  private stopped(stop: Effect.Effect<void>): Effect.Effect<unknown> {
+  /** Stops listening; at once, when handing over the backlog would take too long. */
+  private stopped(deadline: number): Effect.Effect<unknown> {
     return Effect.suspend(() => {
+      const { listener } = this.server
       let over = false
-      this.server.fork(stop).addObserver(() => {
+      this.server.fork(listener.stop).addObserver(() => {
         over = true
         this.wake?.()
       })
-      return this.until(() => over, this.server.budget.deadline)
+      return Effect.tap(
+        this.until(() => over, this.before(deadline)),
+        () => Effect.sync(() => over || listener.abort())
+      )
     })
   }
 
@@ -240,9 +269,32 @@ export class ServerDrain implements Drain {
   })
 
   private readonly finish = Effect.gen({ self: this }, function* () {
-    const { served, options, context } = this.server
+    const { options, context } = this.server
     // A cut was about the connections; who wants the report gets the time for it.
     this.isCut = false
+    const report = this.takeReport()
+    yield* quietly((report.clean ? Effect.logInfo : Effect.logWarning)(`drain ${this.name}: ${summary(report)}`))
+    if (options.onDrained !== undefined) {
+      const { onDrained } = options
+      const said = Effect.runForkWith(context)(Effect.suspend(() => onDrained(report) as Effect.Effect<unknown>))
+      let over = false
+      said.addObserver((exit) => {
+        over = true
+        if (exit._tag === "Failure")
+          this.server.fork(Effect.logError(`drain ${this.name}: onDrained failed`, exit.cause))
+        this.wake?.()
+      })
+      yield* this.until(() => over, this.server.budget.margin)
+    }
+    this.server.drained()
+    this.done = report
+    yield* this.enter("Done")
+    // The report ends the program, as a rule, and with it those who follow the progress: they see its end first.
+    yield* this.until(() => this.watchers.size === 0, followTimeout)
+  })
+
+  private takeReport(): Report {
+    const { served, context } = this.server
     // Whoever is left has a handler that ignores the interruption. Its connection is closed; it is counted here.
     const abandoned = served.size
     for (const left of served) this.count(left)
@@ -262,22 +314,8 @@ export class ServerDrain implements Drain {
     }
     Metrics.drainDuration.updateUnsafe(durationMillis, context)
     Context.get(context, CurrentShutdown).report(report)
-    yield* (report.clean ? Effect.logInfo : Effect.logWarning)(`drain ${this.name}: ${summary(report)}`)
-    if (options.onDrained !== undefined) {
-      const said = Effect.runForkWith(context)(options.onDrained(report) as Effect.Effect<unknown>)
-      let over = false
-      said.addObserver(() => {
-        over = true
-        this.wake?.()
-      })
-      yield* this.until(() => over, this.server.budget.margin)
-    }
-    this.server.drained()
-    this.done = report
-    yield* this.enter("Done")
-    // The report ends the program, as a rule, and with it those who follow the progress: they see its end first.
-    yield* this.until(() => this.watchers.size === 0, followTimeout)
-  })
+    return report
+  }
 
   private tellReport(): void {
     const exit = Exit.succeed(this.done!)

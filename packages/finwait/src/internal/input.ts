@@ -26,6 +26,12 @@ export const done: Pulled = Cause.done()
  */
 export const sweepBytesMax = 1024 * 1024
 
+/**
+ * How much a drain sweeps in all, over however many parts. No kernel holds more for one connection (Linux: 6 MiB unless
+ * somebody raised `tcp_rmem`); who has sent so much since the announcement never stops sending.
+ */
+export const sweepTotalBytesMax = 32 * 1024 * 1024
+
 /** Takes chunks inside the transport's own event; see `each.ts`. */
 export interface Sink {
   /** A chunk is being worked on: keep the next one. */
@@ -53,6 +59,9 @@ export class Input {
   private sink: Sink | undefined
   private onDiscard: ((bytes: number) => void) | undefined
   private sweep: "none" | "sweeping" | "capped" | "swept" = "none"
+  /** Counts the parts of a sweep: a part that was cut off may still call back. */
+  private sweepPart = 0
+  private sweepUntil = Infinity
   private readonly takeWaiting: Pulled = Effect.suspend(() => this.take(this.waiterAtBoundary))
 
   constructor(transport: Transport) {
@@ -148,11 +157,14 @@ export class Input {
 
   /** Lets the transport deliver; goes on with a sweep that had to wait for the reader. */
   private flow(): void {
-    if (!this.flowing) {
-      this.flowing = true
-      this.transport.resume()
-    }
     if (this.sweep === "capped") this.beginSweep()
+    else this.startFlow()
+  }
+
+  private startFlow(): void {
+    if (this.flowing) return
+    this.flowing = true
+    this.transport.resume()
   }
 
   private stop(): void {
@@ -169,6 +181,11 @@ export class Input {
       this.discard(chunk.length)
       return
     }
+    this.deliver(chunk)
+    if (this.sweep === "sweeping" && this.bytesRead >= this.sweepUntil) this.finishSweep()
+  }
+
+  private deliver(chunk: Uint8Array): void {
     const sink = this.sink
     if (sink !== undefined && !sink.busy && this.chunks.length === 0) {
       sink.take(chunk)
@@ -220,14 +237,18 @@ export class Input {
 
   announce(): void {
     if (this.sweep !== "none" || this.ended !== undefined || this.onDiscard !== undefined) return
-    this.sweep = "sweeping"
-    this.flow()
-    this.transport.catchUp(() => this.finishSweep())
+    this.sweepUntil = this.bytesRead + sweepTotalBytesMax
+    this.beginSweep()
   }
 
   private beginSweep(): void {
     this.sweep = "sweeping"
-    this.transport.catchUp(() => this.finishSweep())
+    const part = ++this.sweepPart
+    // Delivery first: catching up means to deliver.
+    this.startFlow()
+    this.transport.catchUp(() => {
+      if (part === this.sweepPart) this.finishSweep()
+    })
   }
 
   private finishSweep(): void {

@@ -39,3 +39,6 @@ export const traced = <A, E, R>(
   Context.get(context, Tracer.Tracer) === nobody
     ? effect
     : (Effect.withSpan(effect, name, { attributes: attributes() }) as Effect.Effect<A, E, R>)
+
+/** Says something that is worth saying, and not worth failing for: a logger is somebody else's code. */
+export const quietly = (log: Effect.Effect<void>): Effect.Effect<void> => Effect.catchCause(log, () => Effect.void)

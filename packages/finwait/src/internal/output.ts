@@ -114,7 +114,11 @@ export class Output {
   }
 
   onFlushed(): void {
-    if (this.state === "ended") this.state = "flushed"
+    if (this.state !== "ended") return
+    this.state = "flushed"
+    // Somebody else may have ended the output while a write waited for room: a pipe tells no more of room then, and what
+    // was written has left.
+    this.settle(Exit.void)
   }
 
   onBroken(code: string): void {

@@ -58,6 +58,7 @@ export class ServerImpl implements Receiver, Draining {
   private refusals = 0
   private resting = false
   private idleSweep: Fiber.Fiber<void> | undefined
+  private unbegin: (() => void) | undefined
 
   constructor(listener: Listener, options: Handling, budget: ShutdownBudget, context: Context.Context<never>) {
     this.listener = listener
@@ -78,6 +79,7 @@ export class ServerImpl implements Receiver, Draining {
   start(): void {
     this.listener.attach(this)
     this.fork(Effect.logInfo(`listen ${Address.describe(this.address)}`))
+    this.unbegin = Context.get(this.context, CurrentShutdown).onBegin(() => this.fork(this.drain.begin))
     const { idleTimeout } = this.options
     if (idleTimeout !== undefined) this.idleSweep = this.fork(sweepIdle(this, Duration.fromInputUnsafe(idleTimeout)))
   }
@@ -94,6 +96,7 @@ export class ServerImpl implements Receiver, Draining {
 
   readonly onConnection = (accepted: Connection): void => {
     const connection = accepted as ConnectionImpl
+    if (this.drain.refusing) return this.turnAway(connection)
     const { remoteAddress } = connection
     const host =
       this.options.connectionsPerPeerMax === undefined || remoteAddress._tag === "Unix" ? undefined : remoteAddress.host
@@ -135,6 +138,7 @@ export class ServerImpl implements Receiver, Draining {
   }
 
   drained(): void {
+    this.unbegin?.()
     this.idleSweep?.interruptUnsafe()
   }
 
@@ -183,11 +187,14 @@ export class ServerImpl implements Receiver, Draining {
   // Serving -----------------------------------------------------------------------------------------------------------
 
   turnWaitingAway(): void {
-    for (const connection of this.listener.takeWaiting()) {
-      const served = this.enroll(connection as ConnectionImpl, undefined)
-      served.handlerEnded = true
-      served.connection.cut("shutdown")
-    }
+    for (const connection of this.listener.takeWaiting()) this.turnAway(connection as ConnectionImpl)
+  }
+
+  /** One that comes too late is told at once, and counted like everybody. */
+  private turnAway(connection: ConnectionImpl): void {
+    const served = this.enroll(connection, undefined)
+    served.handlerEnded = true
+    connection.cut("shutdown")
   }
 
   private enroll(connection: ConnectionImpl, host: string | undefined): Served {

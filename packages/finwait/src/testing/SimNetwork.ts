@@ -227,7 +227,8 @@ class Endpoint implements Transport.Transport {
     if (this.full && this.sendingBytes <= this.sendBufferBytes) {
       this.full = false
       this.wire.soon(() => {
-        if (this.state === "open" && !this.full) this.receiver!.onWritable()
+        // Nobody asks for room behind a FIN, and Node says nothing of it.
+        if (this.state === "open" && !this.full && !this.finAsked) this.receiver!.onWritable()
       })
     }
     this.tellFlushed()
@@ -307,9 +308,14 @@ class SimAcceptor implements Transport.Acceptor {
     this.forget()
     this.wire.soon(() => {
       if (this.receiver !== undefined) this.accept()
-      else for (const endpoint of this.backlog.splice(0)) endpoint.reset()
+      else this.abort()
       callback()
     })
+  }
+
+  abort(): void {
+    this.forget()
+    for (const endpoint of this.backlog.splice(0)) endpoint.reset()
   }
 }
 

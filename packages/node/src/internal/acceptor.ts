@@ -35,6 +35,12 @@ export class NodeAcceptor implements Acceptor {
     server.on("connection", (socket) => {
       this.accepted++
       const transport = new NodeTransport(socket, this.address, remoteOf(socket, this.address))
+      // `maxConnections` knows only this listener's; the file limit is the whole process's.
+      if (NodeTransport.open > server.maxConnections) {
+        transport.reset()
+        this.receiver?.onOverflow()
+        return
+      }
       if (this.receiver === undefined) this.waiting.push(transport)
       else this.receiver.onAccept(transport)
     })
@@ -69,17 +75,20 @@ export class NodeAcceptor implements Acceptor {
     onNextTurns(() => {
       quiet = this.accepted === before ? quiet + 1 : 0
       before = this.accepted
+      if (this.stopped) return false
       if (quiet < quietTurns && ++turns < handoverTurnsMax) return true
-      this.closeNow()
+      this.abort()
       return false
     })
   }
 
-  private closeNow(): void {
+  abort(): void {
+    if (this.stopped) return
+    this.withdraw()
     for (const transport of this.waiting.splice(0)) transport.reset()
     // The callback of close() waits for every connection; the listening socket itself is gone at once.
     this.server.close()
     this.stopped = true
-    for (const callback of this.stopping!) callback()
+    for (const callback of this.stopping ?? []) callback()
   }
 }

@@ -7,15 +7,15 @@ const stalledMillis = 1000
 
 export const flushed = (then: () => void): void => {
   const streams = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0)
-  let left = streams.length
-  if (left === 0) return then()
-  const one = () => {
-    if (--left === 0) then()
-  }
+  const left = new Set(streams)
+  if (left.size === 0) return then()
   for (const stream of streams) {
+    const done = () => {
+      if (left.delete(stream) && left.size === 0) then()
+    }
     // A reader that is gone is no reason to fail now.
-    stream.on("error", one)
-    stream.write("", one)
+    stream.on("error", done)
+    stream.write("", done)
   }
   const pending = () => streams.reduce((sum, stream) => sum + stream.writableLength, 0)
   let before = pending()

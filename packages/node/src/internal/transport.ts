@@ -27,17 +27,21 @@ export class NodeTransport implements Transport {
   readonly localAddress: Address
   readonly remoteAddress: Address
   receiver: Receiver | undefined
-  /** Bytes that arrived in this turn, for `catchUp`. */
+  /** Bytes that have arrived. */
   arrived = 0
   private ending = false
   private endedThisTurn = false
   private resetAfterTurn = false
+
+  /** How many are open in this process, accepted and dialled. */
+  static open = 0
 
   constructor(socket: Net.Socket, localAddress: Address, remoteAddress: Address) {
     this.socket = socket
     this.capabilities = { reset: remoteAddress._tag === "Tcp" }
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress
+    NodeTransport.open++
     ;(socket as Carrier)[key] = this
     socket.on("data", onData)
     // Delivery begins with the first resume. A listener alone would start it.
@@ -67,10 +71,10 @@ export class NodeTransport implements Transport {
   catchUp(callback: () => void): void {
     let turns = 0
     let quiet = 0
-    this.arrived = 0
+    let before = this.arrived
     onNextTurns(() => {
-      quiet = this.arrived >= readBytes ? 0 : quiet + 1
-      this.arrived = 0
+      quiet = this.arrived - before >= readBytes ? 0 : quiet + 1
+      before = this.arrived
       if (quiet < 2 && ++turns < catchUpTurnsMax && !this.socket.destroyed) return true
       callback()
       return false
@@ -145,6 +149,7 @@ function onError(this: Net.Socket, error: NodeJS.ErrnoException): void {
 function onClose(this: Net.Socket): void {
   const transport = (this as Carrier)[key]
   const { receiver } = transport
+  NodeTransport.open--
   transport.receiver = undefined
   receiver?.onReleased()
 }

@@ -4,11 +4,15 @@
  * A process that is killed leaves its socket file behind, and `bind` then fails although nobody listens. Node removes a
  * file when it closes its listener, by path, and so an old process that goes removes the file of the new one that has
  * taken its place. So: who answers a probe is alive, and the address is in use; who does not is replaced. The new
- * listener binds under a temporary name that gets its mode and is then renamed, so that no client ever sees a file that
- * does not listen or is open to too many; Node's own removal then finds nothing. We remove the file under its real name
- * ourselves, if it is still ours.
+ * listener binds under a temporary name that gets its mode and is then linked to the real one, so that no client ever
+ * sees a file that does not listen or is open to too many; Node's own removal then finds nothing. We remove the file
+ * under its real name ourselves, if it is still ours.
+ *
+ * Several may start at once. A link fails where something lies, and so one of them wins; a rename would let the last one
+ * take the name from the others, who would go on without ever being found.
  */
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import { Buffer } from "node:buffer"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -58,18 +62,76 @@ const probe = (path: string): Effect.Effect<"alive" | "stale" | "absent", Reason
     })
   })
 
-/** Makes sure that the path may be taken: nobody listens there, and what lies there is a socket. */
-export const claim = Effect.fnUntraced(function* (path: string): Effect.fn.Return<void, Reason> {
+/** What lies at the path: nothing, or a socket that nobody listens on. */
+const examine = Effect.fnUntraced(function* (path: string): Effect.fn.Return<"stale" | "absent", Reason> {
   const found = yield* attempt(() =>
     Fs.lstat(path).catch((error) => (codeOf(error) === "ENOENT" ? undefined : Promise.reject(error)))
   )
-  // Of a folder that is absent, bind says EACCES: libuv translates it.
-  if (found === undefined) return yield* attempt(() => Fs.access(dirname(path)))
+  if (found === undefined) return "absent"
   if (!found.isSocket()) {
     return yield* Effect.fail(new SystemFailure({ code: "EEXIST", detail: "a file that is not a socket lies there" }))
   }
-  if ((yield* probe(path)) === "alive") return yield* Effect.fail(new AddressInUse())
+  const answer = yield* probe(path)
+  return answer === "alive" ? yield* Effect.fail(new AddressInUse()) : answer
 })
+
+/** Makes sure that the path may be taken: nobody listens there, and what lies there is a socket. */
+export const claim = Effect.fnUntraced(function* (path: string): Effect.fn.Return<void, Reason> {
+  // Of a folder that is absent, bind says EACCES: libuv translates it.
+  if ((yield* examine(path)) === "absent") yield* attempt(() => Fs.access(dirname(path)))
+})
+
+const removed = (path: string) => Effect.ignore(attempt(() => Fs.unlink(path)))
+
+/** `false` when something lies there, or `undefined` where the file system knows no links of sockets. */
+const link = (from: string, to: string): Effect.Effect<boolean | undefined, Reason> =>
+  attempt(() =>
+    Fs.link(from, to).then(
+      () => true,
+      (error) => {
+        if (codeOf(error) === "EEXIST") return false
+        if (linkUnsupported.has(codeOf(error))) return undefined
+        throw error
+      }
+    )
+  )
+
+const linkUnsupported = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"])
+
+/**
+ * Takes a stale file away. Between the probe and now another may have put his own in its place: so it is moved aside,
+ * which only one can do, asked once more under its new name, and put back if somebody answers.
+ */
+const takeAway = Effect.fnUntraced(function* (path: string): Effect.fn.Return<void, Reason> {
+  const aside = temporaryPath(path)
+  const moved = yield* attempt(() =>
+    Fs.rename(path, aside).then(
+      () => true,
+      (error) => (codeOf(error) === "ENOENT" ? false : Promise.reject(error))
+    )
+  )
+  if (!moved) return
+  const isStale = (yield* Effect.orElseSucceed(probe(aside), () => "alive")) !== "alive"
+  if (!isStale && (yield* link(aside, path)) === undefined) yield* attempt(() => Fs.rename(aside, path))
+  yield* removed(aside)
+  if (!isStale) return yield* Effect.fail(new AddressInUse())
+})
+
+/** Who finds a stale file again and again is in a race that others win. */
+const linkAttemptsMax = 5
+
+const place = Effect.fnUntraced(function* (temporary: string, path: string): Effect.fn.Return<void, Reason> {
+  for (let tries = 0; tries < linkAttemptsMax; tries++) {
+    const linked = yield* link(temporary, path)
+    if (linked === undefined) return yield* attempt(() => Fs.rename(temporary, path))
+    if (linked) return yield* removed(temporary)
+    if ((yield* examine(path)) === "stale") yield* takeAway(path)
+  }
+  return yield* Effect.fail(new AddressInUse())
+})
+
+/** Within a process one after the other, so that none moves a file aside while two others look. */
+const turns = Semaphore.makeUnsafe(1)
 
 /** Puts the listening file in its place, and says which one it is. */
 export const publish = Effect.fnUntraced(function* (
@@ -78,8 +140,9 @@ export const publish = Effect.fnUntraced(function* (
   mode: number | undefined
 ): Effect.fn.Return<number, Reason> {
   if (mode !== undefined) yield* attempt(() => Fs.chmod(temporary, mode))
-  yield* attempt(() => Fs.rename(temporary, path))
-  return (yield* attempt(() => Fs.stat(path))).ino
+  const { ino } = yield* attempt(() => Fs.stat(temporary))
+  yield* turns.withPermits(1)(place(temporary, path))
+  return ino
 })
 
 /** Removes the file, if it is still the one that was put there. */
