@@ -226,11 +226,11 @@ class Main {
     const latest = grace - margin / 2
     // Somebody else's finalizer may have no bound: the process does.
     setTimeout(() => this.endNow(latest), latest).unref()
+    // First, because what follows runs handlers, and one of them may be what blocks.
+    if (this.options.watchdog !== false) watch(grace, margin)
     // Every server begins at once: the scopes that own them may end one after the other.
     this.shutdown.begin()
     this.fiber?.interruptUnsafe()
-    // Last, because a thread is the one thing here that a process may not be able to have.
-    if (this.options.watchdog !== false) watch(grace, margin)
   }
 
   /** An exit closes what is open as if it were complete, and so that is reset first. */

@@ -139,6 +139,15 @@ describe.concurrent("a signal", () => {
     assert.strictEqual(program.stdout, "still waiting\ninterrupted\n")
   })
 
+  it("drains a process that may have no thread for a watchdog", async () => {
+    const env = { NODE_OPTIONS: "--permission --allow-fs-read=* --allow-fs-write=* --allow-net --no-warnings" }
+    const { client, program } = await serve("hello", { env })
+    program.signal("SIGTERM")
+    assert.strictEqual(await client.ended(), "FIN")
+    await ends(program, 0)
+    assert.isTrue(report(program).clean)
+  })
+
   it("reaches a process that is PID 1", async ({ skip }) => {
     const through = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
     if (spawnSync(through[0]!, [...through.slice(1), "true"]).status !== 0) {
