@@ -1295,7 +1295,7 @@ describe("a drain", () => {
         }).pipe(
           Effect.provideService(Network.Network, sim.network),
           Effect.provideService(References.MinimumLogLevel, "All"),
-          Effect.provideContext(context as Context.Context<never>)
+          Effect.provideContext(context)
         )
         const client = yield* sim.network.connect(listen)
         yield* Effect.forkChild(politely(client))
