@@ -64,6 +64,15 @@ export interface Options {
   readonly waitingMax: number
 }
 
+/**
+ * How many accepted connections may wait when nobody says otherwise: as many as may wait to be accepted, 511, which is
+ * what Node and nginx ask the system for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const defaultWaitingMax = 511
+
 class ListenerImpl implements Listener, AcceptReceiver {
   readonly acceptor: Acceptor
   readonly options: Options

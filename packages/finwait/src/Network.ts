@@ -109,7 +109,7 @@ export const make = (provider: Transport.Provider): Network["Service"] => ({
     const context = yield* Effect.context<never>()
     const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options.close)
     const acceptor = yield* provider.listen(address, options)
-    return Listener.make(acceptor, { policy, context, waitingMax: options.waitingMax ?? 511 })
+    return Listener.make(acceptor, { policy, context, waitingMax: options.waitingMax ?? Listener.defaultWaitingMax })
   })
 })
 

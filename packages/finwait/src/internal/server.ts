@@ -14,7 +14,7 @@ import * as Address from "../Address.ts"
 import type { Connection } from "../Connection.ts"
 import { ConnectionError } from "../ConnectionError.ts"
 import { CurrentMaxFrameBytes, FrameError } from "../Framing.ts"
-import type { Listener, Receiver } from "../Listener.ts"
+import { defaultWaitingMax, type Listener, type Receiver } from "../Listener.ts"
 import * as Metrics from "../Metrics.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { ShutdownBudget } from "../ShutdownBudget.ts"
@@ -38,9 +38,6 @@ export interface Handling extends Pick<DrainOptions, "onDrained"> {
 
 /** How long between two warnings of the same kind: enough to notice, too little to flood. */
 const warningMillis = 5000
-
-/** How many may wait to be served when nobody says otherwise: as many as may wait to be accepted. */
-export const defaultWaitingMax = 511
 
 /** How long accepting rests when the system has no room: as Go's net/http, which backs off to one second. */
 const backOff = Duration.seconds(1)
