@@ -139,7 +139,10 @@ describe.concurrent("a signal", () => {
     assert.strictEqual(program.stdout, "still waiting\ninterrupted\n")
   })
 
-  it("drains a process that may have no thread for a watchdog", async () => {
+  it("drains a process that may have no thread for a watchdog", async ({ skip }) => {
+    if (!process.allowedNodeEnvironmentFlags.has("--allow-net")) {
+      return skip("this Node's permissions know no network: its version is older than 25")
+    }
     const env = { NODE_OPTIONS: "--permission --allow-fs-read=* --allow-fs-write=* --allow-net --no-warnings" }
     const { client, program } = await serve("hello", { env })
     program.signal("SIGTERM")
@@ -215,7 +218,9 @@ describe.concurrent("the end of the time", () => {
       socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code))
     })
     socket.resume()
-    assert.strictEqual(await ending, "ECONNRESET")
+    // Node 22 may tell one that has not read yet of a reset as if it were an end.
+    const blind = process.versions.node.startsWith("22.")
+    assert.include(["ECONNRESET", blind ? "FIN" : "ECONNRESET"], await ending)
     assert.include(program.stderr, "not everything has ended within 950 ms: exiting\n")
     peer.close()
   })
