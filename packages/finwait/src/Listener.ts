@@ -38,7 +38,8 @@ export interface Listener {
   readonly attach: (receiver: Receiver) => void
   /**
    * Hands out nothing until `resume`. Connections are still accepted, because an operating system's backlog cannot be
-   * suspended through Node, but nothing is read from them: the peer is held back. Beyond `waitingMax` they are refused.
+   * suspended through Node, but no more than the first bytes are read from them: the peer is held back. One whose peer
+   * gives up gives up its place. Beyond `waitingMax` they are refused.
    */
   readonly suspend: () => void
   readonly resume: () => void
@@ -108,12 +109,14 @@ class ListenerImpl implements Listener, AcceptReceiver {
     // Whoever is handed a connection may resume again: one loop does it for all.
     if (this.handingOver) return
     this.handingOver = true
-    while (!this.suspended && this.queue.length > 0) this.receiver!.onConnection(this.queue.shift()!)
+    while (!this.suspended && this.queue.length > 0) this.receiver!.onConnection(this.next())
     this.handingOver = false
   }
 
   takeWaiting(): ReadonlyArray<Connection> {
-    return this.queue.splice(0)
+    const taken: Array<Connection> = []
+    while (this.queue.length > 0) taken.push(this.next())
+    return taken
   }
 
   readonly stop: Effect.Effect<void> = Effect.callback((resume) => {
@@ -131,8 +134,25 @@ class ListenerImpl implements Listener, AcceptReceiver {
       return
     }
     const connection = new ConnectionImpl(transport, this.options.policy, this.options.context)
-    if (this.suspended) this.queue.push(connection)
+    if (this.suspended) this.keepWaiting(connection)
     else this.receiver!.onConnection(connection)
+  }
+
+  private keepWaiting(connection: ConnectionImpl): void {
+    this.queue.push(connection)
+    connection.onLost = () => {
+      const index = this.queue.indexOf(connection)
+      if (index >= 0) this.queue.splice(index, 1)
+      connection.onLost = undefined
+      connection.beginClose()
+    }
+    connection.input.prefetch()
+  }
+
+  private next(): ConnectionImpl {
+    const connection = this.queue.shift()!
+    connection.onLost = undefined
+    return connection
   }
 
   onAcceptError(code: string): void {

@@ -311,6 +311,48 @@ describe("limits", () => {
     })
   )
 
+  it.effect("one that gives up while it waits gives up its place", () =>
+    Effect.gen(function* () {
+      const { dial, metrics } = yield* serve({ connectionsMax: 1, waitingMax: 2, handler: echo })
+      const first = yield* dial
+      for (const client of [yield* dial, yield* dial]) {
+        yield* settled
+        yield* client.abort
+      }
+      yield* settled
+      const others = [yield* dial, yield* dial]
+      yield* settled
+      assert.strictEqual((yield* metrics).refused, 0)
+      for (const client of [first, ...others]) {
+        yield* client.write("hello")
+        yield* client.closeWrite
+        assert.strictEqual(yield* Connection.readText(client), "hello")
+        yield* client.close
+        yield* settled
+      }
+      assert.deepStrictEqual((yield* metrics).closed, { Graceful: 3, ResetByPeer: 2 })
+      assert.strictEqual((yield* metrics).open, 0)
+    })
+  )
+
+  it.effect("one that waits is held back, and what it has sent is served when its turn comes", () =>
+    Effect.gen(function* () {
+      const { dial } = yield* serve({ connectionsMax: 1, handler: echo })
+      const first = yield* dial
+      yield* settled
+      const second = yield* dial
+      const writing = yield* Effect.forkChild(second.write(new Uint8Array(600_000)))
+      yield* settled
+      assert.isUndefined(writing.pollUnsafe(), "nobody reads it all")
+      yield* first.closeWrite
+      yield* first.close
+      const reading = yield* Effect.forkChild(Connection.readAll(second))
+      yield* Fiber.join(writing)
+      yield* second.closeWrite
+      assert.strictEqual((yield* Fiber.join(reading)).length, 600_000)
+    })
+  )
+
   it.effect("one that gives up while it waits is counted like everybody", () =>
     Effect.gen(function* () {
       const { dial, metrics, server } = yield* serve({ connectionsMax: 1, handler: echo })

@@ -41,6 +41,8 @@ export class ConnectionImpl implements Closing, Receiver {
   isDraining = false
   farewell: Account["farewell"] = "none"
   progressAt = 0
+  /** For who keeps it waiting: the peer is gone. */
+  onLost: (() => void) | undefined
   /** For the server's registry. */
   onClosed: ((outcome: CloseOutcome) => void) | undefined
   private readonly clock: Clock.Clock
@@ -298,6 +300,7 @@ export class ConnectionImpl implements Closing, Receiver {
     this.input.onBroken(code)
     this.output.onBroken(code)
     this.wakeClose()
+    this.onLost?.()
   }
 
   onReleased(): void {

@@ -173,6 +173,11 @@ export class Input {
     this.transport.pause()
   }
 
+  /** Lets the transport deliver until there is something: one that is not listened to does not tell of its end. */
+  prefetch(): void {
+    this.flow()
+  }
+
   // What the transport tells ------------------------------------------------------------------------------------------
 
   onData(chunk: Uint8Array): void {
