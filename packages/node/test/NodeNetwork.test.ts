@@ -3,9 +3,11 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Connection from "finwait/Connection"
+import * as Metrics from "finwait/Metrics"
 import * as Network from "finwait/Network"
 import { execFile } from "node:child_process"
 import { randomBytes } from "node:crypto"
@@ -19,6 +21,33 @@ beforeAll(() => void process.on("warning", onWarning))
 afterAll(() => {
   process.off("warning", onWarning)
   assert.deepStrictEqual(warnings, [])
+})
+
+describe("one that waits for room", () => {
+  it.live("and gives up, gives up its place", () =>
+    real(
+      Effect.gen(function* () {
+        const metrics = new Map<string, never>()
+        yield* Effect.gen(function* () {
+          const server = yield* serve("tcp://127.0.0.1:0", { connectionsMax: 1, waitingMax: 2 })
+          const first = yield* dial(server.url)
+          yield* Effect.promise(() => first.send("first"))
+          yield* Effect.promise(() => first.hears("first"))
+          const broken = Metric.withAttributes(Metrics.connectionsClosed, { outcome: "ResetByPeer" })
+          for (const client of [yield* dial(server.url), yield* dial(server.url)]) client.socket.resetAndDestroy()
+          const context = yield* Effect.context<never>()
+          yield* until(() => broken.valueUnsafe(context).count === 2, "both are noticed")
+          const others = [yield* dial(server.url), yield* dial(server.url)]
+          for (const client of [first, ...others]) {
+            client.socket.end("last")
+            assert.strictEqual(yield* Effect.promise(() => client.ended()), "FIN")
+            assert.isTrue(client.text.endsWith("last"))
+          }
+          assert.strictEqual(Metrics.connectionsRefused.valueUnsafe(context).count, 0)
+        }).pipe(Effect.provideService(Metric.MetricRegistry, metrics as never))
+      })
+    )
+  )
 })
 
 for (const [name, listen] of transports) {
