@@ -1347,6 +1347,8 @@ describe("a drain", () => {
         const report = yield* Fiber.join(draining)
         assert.strictEqual(report.connections, 1)
         assert.isFalse(report.clean)
+        assert.isDefined(report.forcedAt)
+        assert.strictEqual(yield* server.drain.phase, "Done")
         assert.strictEqual(yield* server.connections, 0)
       }
     })
@@ -1388,6 +1390,50 @@ describe("a drain", () => {
       const late = yield* Effect.forkChild(make(7003).pipe(Effect.flatMap(({ drain }) => drain.report)))
       yield* settled
       assert.isDefined(late.pollUnsafe(), "a server that starts when the process stops drains at once")
+    })
+  )
+
+  it.effect("its log lines tell when it begins, how long it may take, how it ended, and for whom it was forced", () =>
+    Effect.gen(function* () {
+      const clean = yield* serve({ handler: echo })
+      yield* Effect.forkChild(Effect.flatMap(clean.dial, politely))
+      yield* settled
+      yield* clean.server.drain.begin
+      const lines = (logged: typeof clean.logged) =>
+        logged.filter(({ message }) => message.startsWith("drain")).map(({ level, message }) => `${level} ${message}`)
+      assert.deepStrictEqual(lines(clean.logged), [
+        "Info drain tcp 127.0.0.1:7000: 1 connection; handlers have 10s, closing 5s",
+        "Info drain tcp 127.0.0.1:7000: clean after 0 ms, 1 connection, 1 Graceful"
+      ])
+
+      const forced = yield* serve({
+        drain: { grace: 3000, deadline: 1000, close: 500 },
+        close: patient,
+        handler: (connection) =>
+          Effect.flatMap(connection.pull, (chunk) =>
+            text(chunk) === "fail"
+              ? Effect.andThen(Effect.sleep(500), Effect.fail("the reason"))
+              : text(chunk) === "stubborn"
+                ? Effect.uninterruptible(Effect.never)
+                : Effect.never
+          )
+      })
+      for (const word of ["fail", "hang", "stubborn"]) {
+        const client = yield* forced.dial
+        yield* client.write(word)
+        if (word !== "hang") yield* Effect.forkChild(politely(client))
+      }
+      yield* settled
+      const draining = yield* Effect.forkChild(forced.server.drain.begin)
+      yield* passing(1500)
+      const report = adding(yield* Fiber.join(draining))
+      assert.strictEqual(report.slowest.length, 3)
+      assert.deepStrictEqual(lines(forced.logged), [
+        "Info drain tcp 127.0.0.1:7000: 3 connections; handlers have 1s, closing 500ms",
+        "Warn drain tcp 127.0.0.1:7000: forced at Interrupting after 1500 ms, 3 connections, 1 Graceful, 2 Aborted, " +
+          "2 handlers interrupted, 1 handler failed, 1 handler abandoned, " +
+          "tcp 127.0.0.1:49153 aborted at Lingering, tcp 127.0.0.1:49154 aborted at Open"
+      ])
     })
   )
 
@@ -1540,11 +1586,15 @@ describe("the backlog", () => {
     const accepted: Array<Transport.Transport> = []
     let receiver: Transport.AcceptReceiver | undefined
     let gone: (() => void) | undefined
+    let aborts = 0
     const acceptor: Transport.Acceptor = {
       address: where,
       attach: (given) => void (receiver = given),
       stop: (callback) => void (gone = callback),
-      abort: () => gone?.()
+      abort: () => {
+        aborts++
+        gone?.()
+      }
     }
     // Real pipes: dialled on the simulated network, taken before any connection is made of them.
     const listener = yield* sim.network.listen("tcp://127.0.0.1:7001")
@@ -1559,6 +1609,8 @@ describe("the backlog", () => {
       }),
       overflow: Effect.sync(() => receiver!.onOverflow()),
       isStopping: () => gone !== undefined,
+      /** How often it was told to stop at once. */
+      aborts: () => aborts,
       stopped: Effect.sync(() => gone!())
     }
   })
@@ -1597,8 +1649,10 @@ describe("the backlog", () => {
       const draining = yield* Effect.forkChild(server.drain.begin)
       yield* passing(9999)
       assert.strictEqual(yield* server.drain.phase, "Backlog")
+      assert.strictEqual(kernel.aborts(), 0)
       yield* passing(1)
       assert.strictEqual(adding(yield* Fiber.join(draining)).durationMillis, 10_000)
+      assert.strictEqual(kernel.aborts(), 1)
     })
   )
 
