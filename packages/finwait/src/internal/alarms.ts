@@ -12,6 +12,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { monotonicMillis } from "./monotonic.ts"
 
 export interface Alarm {
   /** Takes it back; does nothing when it has rung. */
@@ -52,7 +53,7 @@ class List {
   }
 
   private now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return monotonicMillis(this.clock)
   }
 
   add(millis: number, ring: () => void, context: Context.Context<never>): Entry {

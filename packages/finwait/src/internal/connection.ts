@@ -23,6 +23,7 @@ import { type Alarm, setAlarm } from "./alarms.ts"
 import { type Awaited, Broken, type Closing, closing, Cut } from "./close.ts"
 import { each } from "./each.ts"
 import { Input } from "./input.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { recordClose, recordOpen } from "./observe.ts"
 import { Output, Write } from "./output.ts"
 import { socketReader, socketWriter } from "./socket.ts"
@@ -186,7 +187,7 @@ export class ConnectionImpl implements Closing, Receiver {
   }
 
   now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return monotonicMillis(this.clock)
   }
 
   enter(stage: Stage): void {

@@ -192,12 +192,16 @@ export class ServerDrain implements Drain {
       if (served.size > 0) yield* this.interrupt
       if (served.size > 0) yield* this.reset
       yield* this.finish
-      uncut()
     })
     // Whoever waits is told last: a program that ends at the report has ended the span, and an exporter has it.
     return Effect.withSpan(drain, "finwait.drain", { attributes: { "server.address": this.name } }).pipe(
       Effect.catchCause((cause) => this.broken(cause)),
-      Effect.andThen(Effect.sync(() => this.tellReport()))
+      Effect.andThen(
+        Effect.sync(() => {
+          uncut()
+          this.tellReport()
+        })
+      )
     )
   })
 
@@ -221,16 +225,24 @@ export class ServerDrain implements Drain {
 
   /** Stops listening; at once, when handing over the backlog would take too long. */
   private stopped(deadline: number): Effect.Effect<unknown> {
+    const { listener } = this.server
+    return Effect.map(this.ended(listener.stop, this.before(deadline)), (exit) => exit ?? listener.abort())
+  }
+
+  /** Runs something on a fiber of its own, and awaits its end for no longer than its time. */
+  private ended<A, E>(
+    effect: Effect.Effect<A, E>,
+    time: Duration.Duration
+  ): Effect.Effect<Exit.Exit<A, E> | undefined> {
     return Effect.suspend(() => {
-      const { listener } = this.server
-      let over = false
-      this.server.fork(listener.stop).addObserver(() => {
-        over = true
+      let ended: Exit.Exit<A, E> | undefined
+      this.server.fork(effect).addObserver((exit) => {
+        ended = exit
         this.wake?.()
       })
-      return Effect.tap(
-        this.until(() => over, this.before(deadline)),
-        () => Effect.sync(() => over || listener.abort())
+      return Effect.map(
+        this.until(() => ended !== undefined, time),
+        () => ended
       )
     })
   }
@@ -269,22 +281,18 @@ export class ServerDrain implements Drain {
   })
 
   private readonly finish = Effect.gen({ self: this }, function* () {
-    const { options, context } = this.server
+    const { options } = this.server
     // A cut was about the connections; who wants the report gets the time for it.
     this.isCut = false
     const report = this.takeReport()
     yield* quietly((report.clean ? Effect.logInfo : Effect.logWarning)(`drain ${this.name}: ${summary(report)}`))
     if (options.onDrained !== undefined) {
       const { onDrained } = options
-      const said = Effect.runForkWith(context)(Effect.suspend(() => onDrained(report) as Effect.Effect<unknown>))
-      let over = false
-      said.addObserver((exit) => {
-        over = true
-        if (exit._tag === "Failure")
-          this.server.fork(Effect.logError(`drain ${this.name}: onDrained failed`, exit.cause))
-        this.wake?.()
-      })
-      yield* this.until(() => over, this.server.budget.margin)
+      const told = Effect.suspend(() => onDrained(report) as Effect.Effect<unknown>)
+      yield* this.ended(
+        Effect.tapCause(told, (cause) => quietly(Effect.logError(`drain ${this.name}: onDrained failed`, cause))),
+        this.server.budget.margin
+      )
     }
     this.server.drained()
     this.done = report

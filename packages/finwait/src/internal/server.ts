@@ -22,6 +22,7 @@ import { acceptErrorClass } from "../Transport.ts"
 import type { ConnectionImpl } from "./connection.ts"
 import { type Draining, type DrainOptions, type Served, ServerDrain } from "./drain.ts"
 import { sweepIdle } from "./idle.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { traced } from "./observe.ts"
 
 /** What the server is asked to do; `Server.Options` says what each of these means. */
@@ -82,7 +83,7 @@ export class ServerImpl implements Receiver, Draining {
   }
 
   now(): number {
-    return Number(Context.get(this.context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6
+    return monotonicMillis(Context.get(this.context, Clock.Clock))
   }
 
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
