@@ -10,6 +10,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Address } from "./Address.ts"
+import type { CloseOutcome, Stage } from "./CloseOutcome.ts"
 import type { NetworkError } from "./NetworkError.ts"
 
 /**
@@ -21,6 +22,11 @@ import type { NetworkError } from "./NetworkError.ts"
 export interface Capabilities {
   /** `reset` reaches the peer as a reset. A Unix socket has none: there the peer sees an end. */
   readonly reset: boolean
+  /**
+   * The two directions end one by one: who has sent FIN still hears, and who has heard it still speaks. TCP and Unix
+   * sockets can; a pipe whose farewell ends both directions, as a WebSocket's close frame does, cannot.
+   */
+  readonly halfClose: boolean
 }
 
 /**
@@ -59,6 +65,11 @@ export interface Transport {
   readonly unsentBytes: number
   /** Gives the descriptor back. What the system has taken is still sent. */
   release(): void
+  /**
+   * Hears how the close above it goes on: the stages it enters, and its outcome, after which nothing follows. For
+   * networks that keep a history; others leave it out.
+   */
+  observe?(progress: Stage | CloseOutcome): void
 }
 
 /**

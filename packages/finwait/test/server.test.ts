@@ -643,6 +643,7 @@ describe("accept errors", () => {
     Effect.gen(function* () {
       const { dial, server, sim } = yield* serve({ connectionsMax: 1, handler: echo })
       yield* dial
+      yield* settled
       yield* sim.failAccept(where, "EMFILE")
       yield* dial
       yield* passing(2000)
@@ -670,6 +671,7 @@ describe("accept errors", () => {
     Effect.gen(function* () {
       const { dial, server, sim } = yield* serve({ connectionsMax: 2, handler: echo })
       const first = yield* dial
+      yield* settled
       yield* sim.failAccept(where, "EMFILE")
       yield* dial
       yield* first.closeWrite

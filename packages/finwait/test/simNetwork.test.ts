@@ -91,6 +91,9 @@ describe("the simulated network", () => {
       ;(here as ConnectionImpl).transport.release()
       yield* settled
       assert.strictEqual(ending(yield* Effect.exit(peer.pull)), "read tcp 127.0.0.1:49152: reset by the peer")
+      const abortingHere = yield* Effect.forkChild(here.abort)
+      yield* passing(1000)
+      yield* Fiber.join(abortingHere)
 
       const read = yield* pair()
       yield* read.here.write("an answer")

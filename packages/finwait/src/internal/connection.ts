@@ -171,6 +171,7 @@ export class ConnectionImpl implements Closing, Receiver {
     this.uncut?.()
     this.deadline?.clear()
     this.uncut = this.deadline = undefined
+    this.transport.observe?.(outcome)
     recordClose(this.context, this.name, outcome)
     const ownedByServer = this.onClosed !== undefined
     if (!ownedByServer && outcome._tag === "Aborted" && outcome.cause === "shutdown") {
@@ -192,6 +193,7 @@ export class ConnectionImpl implements Closing, Receiver {
 
   enter(stage: Stage): void {
     this.stage = stage
+    this.transport.observe?.(stage)
   }
 
   until(condition: () => boolean, millis = Infinity): Awaited {

@@ -1,0 +1,390 @@
+/**
+ * One end of a simulated connection: the socket as its program has it, and what its system does for it.
+ */
+import type { Address } from "../../../Address.ts"
+import type { CloseOutcome, Stage } from "../../../CloseOutcome.ts"
+import type { Capabilities, Receiver, Transport } from "../../../Transport.ts"
+import type { Side } from "../../Fault.ts"
+import type { Kind } from "../../History.ts"
+import type { Timeline } from "./timeline.ts"
+import type { Wire } from "./wire.ts"
+
+/** What all sockets of a network have in common, and whom they tell. */
+export interface Host {
+  readonly timeline: Timeline
+  readonly sendBufferBytes: number
+  readonly receiveBufferBytes: number
+  note(endpoint: Endpoint, kind: Kind, detail?: string | number, outcome?: CloseOutcome): void
+  /** The program has given it back, or nothing is left of it. */
+  changed(endpoint: Endpoint): void
+  /** The close has come to this stage. */
+  reached(endpoint: Endpoint, stage: Stage): void
+}
+
+/** How a program's slow reading is simulated: what it takes in so many milliseconds at once. */
+const slowTickMillis = 10
+
+export class Endpoint implements Transport {
+  readonly capabilities: Capabilities
+  readonly connection: number
+  readonly side: Side
+  readonly localAddress: Address
+  readonly remoteAddress: Address
+  readonly host: Host
+  /** What this end sends. */
+  readonly wire: Wire
+  peer!: Endpoint
+  receiver: Receiver | undefined
+  /** `released`: the program is done with it, its system is not. `gone`: nothing is left of it. */
+  state: "open" | "released" | "gone" = "open"
+  /** It is one of those that programs hold open. */
+  counted = true
+  /** How far the close above it has come. */
+  stage: Stage = "Open"
+  // sending
+  sendQueueBytes = 0
+  finAsked = false
+  finSent = false
+  finArrived = false
+  /** Its FIN left before the peer's came. */
+  finFirst = false
+  full = false
+  private sending: Array<Uint8Array> = []
+  private sentBytes = 0
+  private flushed = false
+  // receiving
+  receiveQueueBytes = 0
+  finReceived = false
+  flowing = false
+  private received: Array<Uint8Array> = []
+  private arrivedBytes = 0
+  private travellingBytes = 0
+  private endTold = false
+  private readonly catchUps: Array<() => void> = []
+  /** A pipe without RST, that ended with input unread: the peer is told when it has read what there is. */
+  private brokenBehind: string | undefined
+  // troubles
+  stalledUntil = 0
+  pausedUntil = 0
+  readBytesPerSecond = Infinity
+  finLateMillis = 0
+  finTwice = false
+  /** The connection breaks when the byte of that number has been sent. */
+  breakAtByte = Infinity
+  /** The connection breaks when the close comes to that stage. */
+  resetsAt: Stage | undefined
+  private readsAt = 0
+  private waking = false
+  private untold: Array<() => void> = []
+
+  constructor(
+    host: Host,
+    wire: Wire,
+    who: {
+      readonly connection: number
+      readonly side: Side
+      readonly localAddress: Address
+      readonly remoteAddress: Address
+      readonly reset: boolean
+    }
+  ) {
+    this.host = host
+    this.wire = wire
+    this.connection = who.connection
+    this.side = who.side
+    this.localAddress = who.localAddress
+    this.remoteAddress = who.remoteAddress
+    this.capabilities = { reset: who.reset, halfClose: true }
+    wire.onGivenUp = () => this.break("ETIMEDOUT")
+  }
+
+  // The program's acts ------------------------------------------------------------------------------------------------
+
+  attach(receiver: Receiver): void {
+    this.receiver = receiver
+  }
+
+  resume(): void {
+    this.flowing = true
+    this.host.timeline.soon(() => this.deliver())
+  }
+
+  pause(): void {
+    this.flowing = false
+    this.caughtUp()
+  }
+
+  catchUp(callback: () => void): void {
+    this.catchUps.push(callback)
+    this.host.timeline.soon(() => this.deliver())
+  }
+
+  /** Bytes that do not fit the system's send buffer are still the program's. */
+  get unsentBytes(): number {
+    return Math.max(0, this.sendQueueBytes - this.host.sendBufferBytes)
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.host.note(this, "write", bytes.length)
+    if (this.state !== "open" || this.finAsked) return true
+    // A Unix socket knows at once that nobody is there any more.
+    if (!this.capabilities.reset && this.peer.state !== "open") this.host.timeline.soon(() => this.break("EPIPE"))
+    this.sending.push(bytes)
+    this.sendQueueBytes += bytes.length
+    this.send()
+    this.full = this.sendQueueBytes > this.host.sendBufferBytes
+    return !this.full
+  }
+
+  closeWrite(): void {
+    this.host.note(this, "closeWrite")
+    if (this.state !== "open" || this.finAsked) return
+    this.finAsked = true
+    this.send()
+    this.host.timeline.soon(() => this.tellFlushed())
+  }
+
+  reset(): void {
+    this.host.note(this, "reset")
+    if (this.state !== "open") return
+    this.disconnect()
+    this.host.timeline.soon(() => this.tell(() => this.tellReleased()))
+  }
+
+  release(): void {
+    this.host.note(this, "release")
+    this.receiver = undefined
+    if (this.state !== "open") return
+    // A close with unread input is a reset: RFC 1122, 4.2.2.13.
+    if (this.receiveQueueBytes > 0) return this.disconnect()
+    this.finAsked = true
+    this.state = "released"
+    this.host.changed(this)
+    this.caughtUp()
+    this.send()
+    this.leave()
+  }
+
+  observe(progress: Stage | CloseOutcome): void {
+    if (typeof progress === "string") {
+      this.stage = progress
+      this.host.note(this, "stage", progress)
+      this.host.reached(this, progress)
+    } else {
+      this.stage = "Closed"
+      this.host.note(this, "outcome", progress._tag, progress)
+    }
+  }
+
+  // The system's acts: sending ----------------------------------------------------------------------------------------
+
+  /** What the peer's window still has room for. */
+  private get window(): number {
+    return this.host.receiveBufferBytes - this.peer.receiveQueueBytes - this.peer.travellingBytes
+  }
+
+  /** Gives the wire what the peer's window allows; FIN behind the last byte. */
+  private send(): void {
+    if (this.state === "gone") return
+    while (this.sending.length > 0 && !this.wire.isFull) {
+      const head = this.sending[0]!
+      const length = Math.min(head.length, this.window, this.wire.pieceBytes, this.breakAtByte - this.sentBytes)
+      if (length <= 0) break
+      const piece = length === head.length ? head : head.subarray(0, length)
+      if (piece === head) this.sending.shift()
+      else this.sending[0] = head.subarray(length)
+      this.sendQueueBytes -= length
+      this.sentBytes += length
+      this.peer.travellingBytes += length
+      this.wire.carry(length, () => this.peer.arrive(piece))
+    }
+    if (this.sentBytes >= this.breakAtByte) return this.breakBoth()
+    if (this.finAsked && !this.finSent && this.sending.length === 0) this.sendFin()
+  }
+
+  private sendFin(): void {
+    this.finSent = true
+    this.finFirst = !this.finReceived
+    this.wire.carry(0, () => this.peer.arriveFin(), this.finLateMillis)
+    if (this.finTwice) this.wire.carry(0, () => this.peer.arriveFin(), this.finLateMillis)
+  }
+
+  /** The byte of the fault's number has left; the reset comes right behind it, to both. */
+  private breakBoth(): void {
+    this.breakAtByte = Infinity
+    this.wire.carry(0, () => this.peer.break("ECONNRESET"))
+    this.host.timeline.soon(() => this.break("ECONNRESET"))
+  }
+
+  private acknowledged(): void {
+    this.send()
+    if (this.state !== "open") return
+    if (this.full && this.sendQueueBytes <= this.host.sendBufferBytes) {
+      this.full = false
+      this.host.timeline.soon(() => this.tell(() => this.tellWritable()))
+    }
+    this.tell(() => this.tellFlushed())
+  }
+
+  private tellWritable(): void {
+    // Nobody asks for room behind a FIN, and Node says nothing of it.
+    if (this.state !== "open" || this.full || this.finAsked) return
+    this.host.note(this, "writable")
+    this.receiver?.onWritable()
+  }
+
+  private tellFlushed(): void {
+    if (this.state !== "open" || !this.finAsked || this.flushed || this.unsentBytes > 0) return
+    this.flushed = true
+    this.host.note(this, "flushed")
+    this.receiver?.onFlushed()
+  }
+
+  // The system's acts: receiving --------------------------------------------------------------------------------------
+
+  private arrive(bytes: Uint8Array): void {
+    this.travellingBytes -= bytes.length
+    // Bytes for a program that has gone are answered with a reset.
+    if (this.state === "released") return this.disconnect()
+    if (this.state === "gone") return this.wire.carry(0, () => this.peer.break("ECONNRESET"))
+    this.received.push(bytes)
+    this.receiveQueueBytes += bytes.length
+    this.arrivedBytes += bytes.length
+    this.deliver()
+    // The wire has room again.
+    this.peer.send()
+  }
+
+  private arriveFin(): void {
+    if (this.finReceived || this.state === "gone") return
+    this.finReceived = true
+    this.peer.finArrived = true
+    this.deliver()
+    this.peer.leave()
+    this.leave()
+  }
+
+  private deliver(): void {
+    while (this.flowing && this.state === "open" && this.received.length > 0) {
+      if (this.isHeld()) return
+      const bytes = this.take()
+      this.receiveQueueBytes -= bytes.length
+      this.host.note(this, "data", bytes.length)
+      this.receiver!.onData(bytes)
+      // The window opens: the peer may send on.
+      this.peer.acknowledged()
+    }
+    if (this.flowing && this.state === "open" && this.received.length === 0 && !this.isHeld()) this.deliverEnd()
+    this.caughtUp()
+  }
+
+  private deliverEnd(): void {
+    if (this.brokenBehind !== undefined) return this.break(this.brokenBehind)
+    if (!this.finReceived || this.endTold) return
+    this.endTold = true
+    this.host.note(this, "end")
+    this.receiver!.onEnd()
+  }
+
+  /** The next piece, no more of it than a slow program takes at once. */
+  private take(): Uint8Array {
+    const rate = this.readBytesPerSecond
+    if (rate === Infinity) return this.received.shift()!
+    const head = this.received[0]!
+    const most = Math.max(1, Math.floor((rate * slowTickMillis) / 1000))
+    const bytes = head.length <= most ? head : head.subarray(0, most)
+    if (bytes === head) this.received.shift()
+    else this.received[0] = head.subarray(most)
+    this.readsAt = this.host.timeline.now() + (bytes.length / rate) * 1000
+    return bytes
+  }
+
+  /** Whether the program takes nothing at the moment; it is gone on with when that is over. */
+  private isHeld(): boolean {
+    const until = Math.max(this.stalledUntil, this.pausedUntil, this.received.length === 0 ? 0 : this.readsAt)
+    const { timeline } = this.host
+    if (until <= timeline.now()) return false
+    if (!this.waking) {
+      this.waking = until !== Infinity
+      timeline.at(until, () => {
+        this.waking = false
+        this.deliver()
+      })
+    }
+    return true
+  }
+
+  private caughtUp(): void {
+    if (this.catchUps.length === 0) return
+    if (this.flowing && this.state === "open" && this.received.length > 0) return
+    for (const callback of this.catchUps.splice(0)) callback()
+  }
+
+  // Ends --------------------------------------------------------------------------------------------------------------
+
+  /** The program's end, without a goodbye: RST where there is one. */
+  private disconnect(): void {
+    const unread = this.receiveQueueBytes > 0
+    this.vanish()
+    const { peer } = this
+    if (this.capabilities.reset) return this.wire.carry(0, () => peer.break("ECONNRESET"))
+    // What has left a Unix socket is with the peer already; input that nobody read makes its end an error.
+    this.wire.carry(0, () => {
+      if (unread) {
+        peer.brokenBehind = "ECONNRESET"
+        peer.deliver()
+      } else peer.arriveFin()
+    })
+  }
+
+  /** The system has learnt that the connection is broken. */
+  break(code: string): void {
+    const wasOpen = this.state === "open"
+    if (this.state === "gone") return
+    this.vanish()
+    if (!wasOpen) return
+    this.tell(() => {
+      if (this.receiver === undefined) return
+      this.host.note(this, "broken", code)
+      this.receiver.onBroken(code)
+      this.tellReleased()
+    })
+  }
+
+  private tellReleased(): void {
+    if (this.receiver === undefined) return
+    this.host.note(this, "released")
+    this.receiver.onReleased()
+  }
+
+  private vanish(): void {
+    this.state = "gone"
+    this.sending = []
+    this.sendQueueBytes = 0
+    this.received = []
+    this.receiveQueueBytes = 0
+    this.host.changed(this)
+    this.caughtUp()
+  }
+
+  /** Both have said FIN and heard the other's: the system forgets it. */
+  private leave(): void {
+    if (this.state !== "released" || !this.finArrived || !this.finReceived) return
+    this.state = "gone"
+    this.host.changed(this)
+  }
+
+  /** Tells the program, or does so when its process goes on. */
+  private tell(event: () => void): void {
+    const { timeline } = this.host
+    if (this.untold.length === 0 && this.pausedUntil <= timeline.now()) return event()
+    if (this.untold.push(event) === 1) timeline.at(this.pausedUntil, () => this.tellAll())
+  }
+
+  private tellAll(): void {
+    if (this.pausedUntil > this.host.timeline.now()) {
+      return this.host.timeline.at(this.pausedUntil, () => this.tellAll())
+    }
+    for (const event of this.untold.splice(0)) event()
+  }
+}

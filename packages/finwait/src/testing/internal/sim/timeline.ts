@@ -1,0 +1,51 @@
+/**
+ * Time and turns of a simulated network: the context's own clock and scheduler, so that whoever controls these controls
+ * the network as well. Nothing here happens by itself.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Scheduler from "effect/Scheduler"
+import { monotonicMillis } from "../../../internal/monotonic.ts"
+
+export class Timeline {
+  private readonly clock: Clock.Clock
+  private readonly dispatcher: Scheduler.SchedulerDispatcher
+  private readonly run: (effect: Effect.Effect<void>) => unknown
+  private readonly seed: number | string
+  private random: Random.Random | undefined
+
+  constructor(context: Context.Context<never>, seed: number | string) {
+    this.clock = Context.get(context, Clock.Clock)
+    this.dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher()
+    this.run = Effect.runForkWith(context)
+    this.seed = seed
+  }
+
+  /** Monotonic milliseconds. */
+  now(): number {
+    return monotonicMillis(this.clock)
+  }
+
+  /** What a system does for its own program takes no time, but is never done inside the program's own call. */
+  soon(task: () => void): void {
+    this.dispatcher.scheduleTask(task, 0)
+  }
+
+  /** At that time, in the next turn when it is now; never for `Infinity`. */
+  at(millis: number, task: () => void): void {
+    const left = millis - this.now()
+    if (left === Infinity) return
+    if (left <= 0) return this.soon(task)
+    this.run(Effect.andThen(this.clock.sleep(Duration.millis(left)), Effect.sync(task)))
+  }
+
+  /** From 0 to 1, drawn from the network's seed. */
+  draw(): number {
+    // Made when first needed: seeding costs more than a short simulation.
+    this.random ??= Effect.runSync(Random.withSeed(Random.Random, this.seed))
+    return this.random.nextDoubleUnsafe()
+  }
+}
