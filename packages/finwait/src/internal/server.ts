@@ -56,6 +56,7 @@ export class ServerImpl implements Receiver, Draining {
   private refusals = 0
   private resting = false
   private idleSweep: Fiber.Fiber<void> | undefined
+  private restFiber: Fiber.Fiber<void> | undefined
   private unbegin: (() => void) | undefined
 
   constructor(listener: Listener, options: Handling, budget: ShutdownBudget, context: Context.Context<never>) {
@@ -122,7 +123,8 @@ export class ServerImpl implements Receiver, Draining {
   private rest(): void {
     this.resting = true
     this.admit()
-    this.fork(
+    this.restFiber?.interruptUnsafe()
+    this.restFiber = this.fork(
       Effect.andThen(
         Effect.sleep(backOff),
         Effect.sync(() => this.rested())
@@ -138,6 +140,7 @@ export class ServerImpl implements Receiver, Draining {
   drained(): void {
     this.unbegin?.()
     this.idleSweep?.interruptUnsafe()
+    this.restFiber?.interruptUnsafe()
   }
 
   readonly onRefused = (limit: "waitingMax" | "fileLimit"): void => {

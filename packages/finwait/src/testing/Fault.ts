@@ -23,6 +23,7 @@
  */
 import * as Data from "effect/Data"
 import type { Stage } from "../CloseOutcome.ts"
+import { numbers } from "./internal/numbers.ts"
 
 /**
  * A program's end of a connection: the one that dialled, or the one that accepted.
@@ -198,6 +199,14 @@ export interface DrawOptions {
 
 const codes = ["EMFILE", "ENFILE", "ENOBUFS", "ECONNABORTED", "EPROTO"] as const
 const stages = ["Farewell", "Flushing", "Lingering"] as const
+
+/**
+ * Numbers from 0 to 1, the same ones for the same seed: what {@link draw} draws from. Not for secrets.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const random = (seed: number | string): (() => number) => numbers(`fault ${seed}`)
 
 /**
  * Draws a schedule; `random` gives numbers from 0 to 1, and the same numbers give the same schedule.

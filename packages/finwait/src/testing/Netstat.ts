@@ -73,6 +73,8 @@ export interface SocketState {
   readonly sendQueueBytes: number
   /** Bytes that the program has not read. */
   readonly receiveQueueBytes: number
+  /** Bytes that have arrived in all, read or not. */
+  readonly arrivedBytes: number
   /** Who waits on what, in words. Empty when nobody does. */
   readonly waits: ReadonlyArray<string>
 }
@@ -86,6 +88,8 @@ export interface Snapshot {
   readonly listeners: ReadonlyArray<ListenerState>
   /** Sockets that programs hold, or systems still work on. */
   readonly sockets: ReadonlyArray<SocketState>
+  /** Events that the network itself will still bring about: each is one timer of the clock, and one fiber. */
+  readonly eventsPending: number
 }
 
 const row = (cells: ReadonlyArray<string>, widths: ReadonlyArray<number>): string =>

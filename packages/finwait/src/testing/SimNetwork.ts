@@ -40,11 +40,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Address from "../Address.ts"
+import type { Connection } from "../Connection.ts"
+import { ConnectionImpl } from "../internal/connection.ts"
 import * as Check from "../internal/options.ts"
 import * as Network from "../Network.ts"
 import type * as Transport from "../Transport.ts"
 import type * as Fault from "./Fault.ts"
 import type * as History from "./History.ts"
+import { Endpoint } from "./internal/sim/endpoint.ts"
 import { World } from "./internal/sim/network.ts"
 import type * as Netstat from "./Netstat.ts"
 
@@ -94,6 +97,8 @@ export interface Sim {
   readonly from: (host: string) => Network.Network["Service"]
   /** The byte pipes below it, for tests of what stands on these. */
   readonly provider: Transport.Provider
+  /** The number of a connection of this network, by which faults, the history and netstat name it. */
+  readonly numberOf: (connection: Connection) => number | undefined
   /** Sockets, of both sides, that programs hold open. */
   readonly socketsOpen: Effect.Effect<number>
   /** What the simulated systems hold: print it with `Netstat.format`. */
@@ -148,6 +153,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
     provider,
     network: Network.make(provider),
     from: (host) => Network.make(world.provider(host)),
+    numberOf: (connection) => {
+      const transport = connection instanceof ConnectionImpl ? connection.transport : undefined
+      return transport instanceof Endpoint && transport.host === world ? transport.connection : undefined
+    },
     socketsOpen: Effect.sync(() => world.socketsOpen),
     netstat: Effect.sync(() => world.netstat),
     history: Effect.sync(() => world.events),

@@ -54,15 +54,18 @@ export class Endpoint implements Transport {
   private flushed = false
   // receiving
   receiveQueueBytes = 0
+  arrivedBytes = 0
   finReceived = false
   flowing = false
   private received: Array<Uint8Array> = []
-  private arrivedBytes = 0
   private travellingBytes = 0
   private endTold = false
   private readonly catchUps: Array<() => void> = []
   /** A pipe without RST, that ended with input unread: the peer is told when it has read what there is. */
   private brokenBehind: string | undefined
+  private endsBroken = false
+  /** It broke in the backlog: who accepts it is told. */
+  private brokenUnheard: string | undefined
   // troubles
   stalledUntil = 0
   pausedUntil = 0
@@ -102,6 +105,8 @@ export class Endpoint implements Transport {
 
   attach(receiver: Receiver): void {
     this.receiver = receiver
+    const code = this.brokenUnheard
+    if (code !== undefined) this.host.timeline.soon(() => this.tell(() => this.tellBroken(code)))
   }
 
   resume(): void {
@@ -156,13 +161,8 @@ export class Endpoint implements Transport {
     this.receiver = undefined
     if (this.state !== "open") return
     // A close with unread input is a reset: RFC 1122, 4.2.2.13.
-    if (this.receiveQueueBytes > 0) return this.disconnect()
-    this.finAsked = true
-    this.state = "released"
-    this.host.changed(this)
-    this.caughtUp()
-    this.send()
-    this.leave()
+    if (this.receiveQueueBytes > 0) this.disconnect()
+    else this.depart()
   }
 
   observe(progress: Stage | CloseOutcome): void {
@@ -205,7 +205,8 @@ export class Endpoint implements Transport {
   private sendFin(): void {
     this.finSent = true
     this.finFirst = !this.finReceived
-    this.wire.carry(0, () => this.peer.arriveFin(), this.finLateMillis)
+    const arrive = this.endsBroken ? () => this.peer.arriveBroken() : () => this.peer.arriveFin()
+    this.wire.carry(0, arrive, this.finLateMillis)
     if (this.finTwice) this.wire.carry(0, () => this.peer.arriveFin(), this.finLateMillis)
   }
 
@@ -244,15 +245,28 @@ export class Endpoint implements Transport {
 
   private arrive(bytes: Uint8Array): void {
     this.travellingBytes -= bytes.length
-    // Bytes for a program that has gone are answered with a reset.
-    if (this.state === "released") return this.disconnect()
-    if (this.state === "gone") return this.wire.carry(0, () => this.peer.break("ECONNRESET"))
+    if (this.state !== "open") return this.refuse()
     this.received.push(bytes)
     this.receiveQueueBytes += bytes.length
     this.arrivedBytes += bytes.length
     this.deliver()
     // The wire has room again.
     this.peer.send()
+  }
+
+  /** Bytes for a program that has gone are answered with a reset. Who writes to a Unix socket knows already. */
+  private refuse(): void {
+    if (!this.capabilities.reset) return
+    if (this.state === "released") this.disconnect()
+    else this.wire.carry(0, () => this.peer.break("ECONNRESET"))
+  }
+
+  /** A Unix socket's end, with input left unread: told when what was sent before has been read. */
+  private arriveBroken(): void {
+    if (this.state === "gone" || this.endTold) return
+    this.brokenBehind = "ECONNRESET"
+    if (this.finReceived) this.deliver()
+    else this.arriveFin()
   }
 
   private arriveFin(): void {
@@ -324,17 +338,43 @@ export class Endpoint implements Transport {
 
   /** The program's end, without a goodbye: RST where there is one. */
   private disconnect(): void {
-    const unread = this.receiveQueueBytes > 0
-    this.vanish()
+    if (!this.capabilities.reset) return this.disconnectUnix()
     const { peer } = this
-    if (this.capabilities.reset) return this.wire.carry(0, () => peer.break("ECONNRESET"))
-    // What has left a Unix socket is with the peer already; input that nobody read makes its end an error.
-    this.wire.carry(0, () => {
-      if (unread) {
-        peer.brokenBehind = "ECONNRESET"
-        peer.deliver()
-      } else peer.arriveFin()
-    })
+    this.vanish()
+    this.wire.carry(0, () => peer.break("ECONNRESET"))
+    this.caughtUp()
+  }
+
+  /**
+   * What the system has taken of a Unix socket is the peer's already; what the program still held is lost. Input that
+   * nobody read makes the end an error.
+   */
+  private disconnectUnix(): void {
+    for (let lost = this.unsentBytes; lost > 0;) {
+      const last = this.sending.pop()!
+      const kept = last.subarray(0, Math.max(0, last.length - lost))
+      if (kept.length > 0) this.sending.push(kept)
+      this.sendQueueBytes -= last.length - kept.length
+      lost -= last.length - kept.length
+    }
+    this.endsBroken = this.receiveQueueBytes > 0
+    if (this.endsBroken && this.finSent) this.wire.carry(0, () => this.peer.arriveBroken())
+    this.depart()
+  }
+
+  /** The program is done with it; its system goes on until everything is sent and acknowledged. */
+  private depart(): void {
+    this.finAsked = true
+    this.state = "released"
+    this.received = []
+    this.receiveQueueBytes = 0
+    this.host.changed(this)
+    this.caughtUp()
+    this.send()
+    this.leave()
+    // Who waits for room at a Unix socket is told that nobody will ever make some.
+    const { peer } = this
+    if (!this.capabilities.reset) this.host.timeline.soon(() => peer.sendQueueBytes > 0 && peer.break("EPIPE"))
   }
 
   /** The system has learnt that the connection is broken. */
@@ -343,12 +383,16 @@ export class Endpoint implements Transport {
     if (this.state === "gone") return
     this.vanish()
     if (!wasOpen) return
-    this.tell(() => {
-      if (this.receiver === undefined) return
-      this.host.note(this, "broken", code)
-      this.receiver.onBroken(code)
-      this.tellReleased()
-    })
+    if (this.receiver === undefined) this.brokenUnheard = code
+    else this.tell(() => this.tellBroken(code))
+    this.caughtUp()
+  }
+
+  private tellBroken(code: string): void {
+    if (this.receiver === undefined) return
+    this.host.note(this, "broken", code)
+    this.receiver.onBroken(code)
+    this.tellReleased()
   }
 
   private tellReleased(): void {
@@ -364,7 +408,6 @@ export class Endpoint implements Transport {
     this.received = []
     this.receiveQueueBytes = 0
     this.host.changed(this)
-    this.caughtUp()
   }
 
   /** Both have said FIN and heard the other's: the system forgets it. */

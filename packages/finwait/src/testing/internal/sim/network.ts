@@ -83,7 +83,8 @@ export class World implements Host, Port {
     return {
       millis: this.timeline.now(),
       listeners: [...this.acceptors].map(listenerState),
-      sockets: [...this.endpoints].map(socketState)
+      sockets: [...this.endpoints].map(socketState),
+      eventsPending: this.timeline.pending
     }
   }
 

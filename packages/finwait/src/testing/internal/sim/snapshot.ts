@@ -23,6 +23,7 @@ export const socketState = (end: Endpoint): SocketState => ({
   stage: end.stage,
   sendQueueBytes: end.sendQueueBytes,
   receiveQueueBytes: end.receiveQueueBytes,
+  arrivedBytes: end.arrivedBytes,
   waits: waitsOf(end)
 })
 

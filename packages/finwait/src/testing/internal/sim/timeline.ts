@@ -6,22 +6,24 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import { monotonicMillis } from "../../../internal/monotonic.ts"
+import { numbers } from "../numbers.ts"
 
 export class Timeline {
   private readonly clock: Clock.Clock
   private readonly dispatcher: Scheduler.SchedulerDispatcher
   private readonly run: (effect: Effect.Effect<void>) => unknown
-  private readonly seed: number | string
-  private random: Random.Random | undefined
+  /** From 0 to 1, drawn from the network's seed. */
+  readonly draw: () => number
+  /** Events that the network itself will bring about in time. */
+  pending = 0
 
   constructor(context: Context.Context<never>, seed: number | string) {
     this.clock = Context.get(context, Clock.Clock)
     this.dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher()
     this.run = Effect.runForkWith(context)
-    this.seed = seed
+    this.draw = numbers(`network ${seed}`)
   }
 
   /** Monotonic milliseconds. */
@@ -39,13 +41,15 @@ export class Timeline {
     const left = millis - this.now()
     if (left === Infinity) return
     if (left <= 0) return this.soon(task)
-    this.run(Effect.andThen(this.clock.sleep(Duration.millis(left)), Effect.sync(task)))
-  }
-
-  /** From 0 to 1, drawn from the network's seed. */
-  draw(): number {
-    // Made when first needed: seeding costs more than a short simulation.
-    this.random ??= Effect.runSync(Random.withSeed(Random.Random, this.seed))
-    return this.random.nextDoubleUnsafe()
+    this.pending++
+    this.run(
+      Effect.andThen(
+        this.clock.sleep(Duration.millis(left)),
+        Effect.sync(() => {
+          this.pending--
+          task()
+        })
+      )
+    )
   }
 }
