@@ -9,6 +9,7 @@ import * as CloseModel from "finwait/testing/CloseModel"
 import * as Fault from "finwait/testing/Fault"
 import type { Inspection } from "finwait/testing/Simulation"
 import { AnswerReader } from "./bytes.ts"
+import { keeps, lingers } from "./lingers.ts"
 import type { Played } from "./play.ts"
 import type { ClientPlan, Scenario } from "./scenario.ts"
 
@@ -22,6 +23,7 @@ export const invariants = [
   "a request that came before the stop is answered",
   "what came before the stop is read",
   "nothing is forced when there is time",
+  "a linger keeps to its limits",
   "no close outlives its deadline",
   "no drain outlives its budget",
   "reports add up",
@@ -61,6 +63,10 @@ export const check = (scenario: Scenario, inspection: Inspection<Played, unknown
   let closes = 0
   for (const [, { client, server }] of pairs) closes += (client === undefined ? 0 : 1) + (server === undefined ? 0 : 1)
 
+  for (const { linger, name, plan } of lingers(scenario, played)) {
+    must("a linger keeps to its limits", keeps(linger, plan), () => `${name}: ${JSON.stringify({ ...linger, plan })}`)
+  }
+
   const violations = CloseModel.violations(played.history)
   must("each history is one of the model's", violations.length === 0, () => violations.join("\n"))
 
@@ -73,16 +79,10 @@ export const check = (scenario: Scenario, inspection: Inspection<Played, unknown
         () => `#${number}: ${JSON.stringify(pair)}`
       )
     }
-    for (const [side, outcome, plan] of [
-      ["client", client, undefined],
-      ["server", server, scenario.server.close]
-    ] as const) {
-      if (outcome === undefined || plan === undefined) continue
-      must(
-        "no close outlives its deadline",
-        outcome.closeMillis <= plan.deadlineMillis,
-        () => `#${number} ${side}: ${outcome.closeMillis} ms, ${plan.deadlineMillis} allowed`
-      )
+    if (server !== undefined) {
+      const { deadlineMillis } = scenario.server.close
+      const took = () => `#${number} server: ${server.closeMillis} ms, ${deadlineMillis} allowed`
+      must("no close outlives its deadline", server.closeMillis <= deadlineMillis, took)
     }
   }
 

@@ -93,7 +93,7 @@ export const draw = (seed: number): Scenario => {
   const close = (farewells: ReadonlyArray<FarewellKind>): ClosePlan =>
     patient
       ? {
-          farewell: among(...farewells.filter((farewell) => farewell !== "never")),
+          farewell: among(...farewells),
           farewellTimeoutMillis: 1000,
           lingerMillis: 600_000,
           lingerIdleMillis: 600_000,
@@ -158,7 +158,9 @@ export const draw = (seed: number): Scenario => {
     faults:
       patient || chance(0.4) ? [] : Fault.draw(random, { count: whole(1, 4), connections: count, withinMillis: 600 }),
     // While they are at it, mostly.
-    stopsAtMillis: among(0, whole(0, 10), whole(0, spread + 3 * (gapMillis + jobMillis)), whole(0, 1000)),
+    stopsAtMillis: chance(0.6)
+      ? whole(0, spread + 3 * (gapMillis + jobMillis))
+      : among(0, whole(0, 10), whole(0, 1000)),
     stopsBy: among("scope", "drain", "shutdown"),
     cutAfterMillis: patient || chance(0.7) ? undefined : whole(0, 1500)
   }

@@ -48,7 +48,7 @@ export class SimAcceptor implements Acceptor {
 
   /** Whether the system refuses who dials. */
   get refuses(): boolean {
-    return this.refusesUntil > this.port.timeline.now()
+    return !this.port.timeline.isPast(this.refusesUntil)
   }
 
   attach(receiver: AcceptReceiver): void {

@@ -198,7 +198,7 @@ export class World implements Host, Port {
       }
       return
     }
-    for (const end of [...this.endpoints]) {
+    for (const end of this.endpoints) {
       if (end.side === side && (connection === "each" || connection === end.connection)) strike(end, fault)
     }
   }

@@ -10,6 +10,12 @@ import * as Scheduler from "effect/Scheduler"
 import { monotonicMillis } from "../../../internal/monotonic.ts"
 import { numbers } from "../numbers.ts"
 
+/**
+ * Times that are computed from a rate are no whole nanoseconds, which is what a clock counts in: what is less than this
+ * ahead has come. A sleep that short would be over inside the very call that begins it.
+ */
+const shortestMillis = 0.001
+
 export class Timeline {
   private readonly clock: Clock.Clock
   private readonly dispatcher: Scheduler.SchedulerDispatcher
@@ -31,6 +37,11 @@ export class Timeline {
     return monotonicMillis(this.clock)
   }
 
+  /** Whether that time has come. */
+  isPast(millis: number): boolean {
+    return millis - this.now() < shortestMillis
+  }
+
   /** What a system does for its own program takes no time, but is never done inside the program's own call. */
   soon(task: () => void): void {
     this.dispatcher.scheduleTask(task, 0)
@@ -38,13 +49,12 @@ export class Timeline {
 
   /** At that time, in the next turn when it is now; never for `Infinity`. */
   at(millis: number, task: () => void): void {
-    const left = millis - this.now()
-    if (left === Infinity) return
-    if (left <= 0) return this.soon(task)
+    if (millis === Infinity) return
+    if (this.isPast(millis)) return this.soon(task)
     this.pending++
     this.run(
       Effect.andThen(
-        this.clock.sleep(Duration.millis(left)),
+        this.clock.sleep(Duration.millis(millis - this.now())),
         Effect.sync(() => {
           this.pending--
           task()

@@ -73,12 +73,12 @@ export class Wire {
     if (this.armed || first === undefined) return
     this.armed = true
     this.timeline.at(Math.max(first.at, this.downUntil), this.fire)
-    if (this.downUntil > this.timeline.now()) this.watch(first)
+    if (!this.timeline.isPast(this.downUntil)) this.watch(first)
   }
 
   private readonly fire = (): void => {
     this.armed = false
-    if (this.downUntil > this.timeline.now()) return this.arm()
+    if (!this.timeline.isPast(this.downUntil)) return this.arm()
     const first = this.underway.shift()
     this.arm()
     first?.arrive()
@@ -89,7 +89,10 @@ export class Wire {
     const end = first.sentAt + repeatMillis
     if (this.downUntil < end) return
     this.timeline.at(end, () => {
-      if (this.underway[0] === first && this.downUntil > this.timeline.now()) this.onGivenUp()
+      if (this.underway[0] !== first || this.timeline.isPast(this.downUntil)) return
+      // Nobody repeats it any more: a link that returns later brings nothing of it.
+      this.underway.length = 0
+      this.onGivenUp()
     })
   }
 }
