@@ -1,7 +1,7 @@
 /**
  * A block of scenarios, one seed after the other: what a worker does at a time.
  */
-import { check } from "./invariants.ts"
+import { check, type Checked } from "./invariants.ts"
 import { play } from "./play.ts"
 import { draw, type Scenario } from "./scenario.ts"
 import { add, type Tally, tally } from "./tally.ts"
@@ -9,7 +9,13 @@ import { add, type Tally, tally } from "./tally.ts"
 export const blockSeeds = 100
 
 /** Plays and checks one scenario; whatever throws on the way is a broken promise too. */
-export const judge = (scenario: Scenario) => check(scenario, play(scenario))
+export const judge = (scenario: Scenario): Checked => {
+  try {
+    return check(scenario, play(scenario))
+  } catch (error) {
+    return { closes: 0, looked: tally().looked, broken: [`it ends: ${String(error)}`] }
+  }
+}
 
 export const playBlock = (from: number): Tally => {
   const sum = tally()

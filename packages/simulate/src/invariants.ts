@@ -22,6 +22,7 @@ export const invariants = [
   "who keeps reading gets everything",
   "a request that came before the stop is answered",
   "what came before the stop is read",
+  "a handler's end begins the close",
   "nothing is forced when there is time",
   "a linger keeps to its limits",
   "no close outlives its deadline",
@@ -44,6 +45,8 @@ interface Pair {
   client?: CloseOutcome
   server?: CloseOutcome
   serverAt?: number
+  /** When the server's close began. */
+  serverBegan?: number
 }
 
 export const check = (scenario: Scenario, inspection: Inspection<Played, unknown>): Checked => {
@@ -98,6 +101,14 @@ export const check = (scenario: Scenario, inspection: Inspection<Played, unknown
     }
     must("bytes arrive in order, unchanged", reader.wrongAt < 0, name)
     const handled = played.handled.get(connection)
+    if (handled !== undefined && handled.endedMillis < Infinity) {
+      const began = pair.serverBegan ?? Infinity
+      must(
+        "a handler's end begins the close",
+        began <= handled.endedMillis,
+        () => `${handled.endedMillis} ms: ${name()}`
+      )
+    }
     if (handled !== undefined) {
       must("bytes arrive in order, unchanged", handled.reader.wrongAt < 0, () => JSON.stringify(handled))
     }
@@ -117,11 +128,14 @@ export const check = (scenario: Scenario, inspection: Inspection<Played, unknown
   if (scenario.patient) {
     const forced = () => JSON.stringify(played.report)
     must("nothing is forced when there is time", played.report.clean, forced)
-    for (const [number, pair] of pairs) {
-      // Who came when the listener had closed, or gave up in the backlog, was nobody's to serve.
-      if (!played.handled.has(number)) continue
-      const ours = pair.server?._tag === "Graceful" && pair.client?._tag === "Graceful"
-      must("nothing is forced when there is time", ours, () => `#${number}: ${JSON.stringify(pair)}`)
+    for (const { connection } of played.lived) {
+      if (connection === undefined) continue
+      const pair = pairs.get(connection) ?? {}
+      // Who was connected, in the backlog too, is served.
+      const served = played.handled.has(connection)
+      const both = pair.server?._tag === "Graceful" && pair.client?._tag === "Graceful"
+      const what = () => `#${connection}, ${served ? "served" : "not served"}: ${JSON.stringify(pair)}`
+      must("nothing is forced when there is time", served && both, what)
     }
   }
 
@@ -146,17 +160,20 @@ type Must = (name: Invariant, condition: boolean, what: () => string) => void
 
 const outcomes = (played: Played): Map<number, Pair> => {
   const pairs = new Map<number, Pair>()
-  for (const { connection, millis, outcome, side } of played.history) {
-    if (outcome === undefined || side === "listener") continue
+  for (const { connection, kind, millis, outcome, side } of played.history) {
+    if ((kind !== "stage" && kind !== "outcome") || side === "listener") continue
     let pair = pairs.get(connection)
     if (pair === undefined) pairs.set(connection, (pair = {}))
+    if (side === "server") pair.serverBegan ??= millis
+    if (outcome === undefined) continue
     pair[side] = outcome
     if (side === "server") pair.serverAt = millis
   }
   return pairs
 }
 
-const keepsReading = ({ kind }: ClientPlan): boolean => kind === "polite" || kind === "idle" || kind === "halfway"
+const keepsReading = ({ kind }: ClientPlan): boolean =>
+  kind === "polite" || kind === "writesFirst" || kind === "idle" || kind === "halfway"
 
 /** Whether something befell the connection after which nobody can promise anything. */
 const isBroken = (scenario: Scenario, connection: number): boolean =>

@@ -2,6 +2,7 @@
  * Plays a scenario in a world of its own, and tells what everybody lived through.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -41,7 +42,8 @@ export interface Handled {
   readonly connection: number
   /** It began when the server had been told to stop. */
   readonly late: boolean
-  ended: boolean
+  /** When it ended; `Infinity` while it runs. */
+  endedMillis: number
   reader: PatternReader
 }
 
@@ -95,6 +97,10 @@ const reading = Effect.fnUntraced(function* (
   }
 })
 
+/** A server that is gone without a word would be waited for for ever; nobody here does. */
+const patiently = (reading: Effect.Effect<Ending>): Effect.Effect<Ending> =>
+  Effect.timeoutOrElse(reading, { duration: "2 hours", orElse: () => Effect.succeed<Ending>("none") })
+
 const handler =
   (scenario: Scenario, handled: (connection: Connection.Connection) => Handled) =>
   (connection: Connection.Connection): Effect.Effect<unknown, unknown> => {
@@ -123,14 +129,17 @@ const handler =
         case "upload":
           return receiving
         case "early":
-          return Effect.andThen(Effect.exit(connection.pull), connection.write(payload(0, 100)))
+          return Effect.andThen(
+            Effect.exit(connection.pull),
+            Effect.forkChild(connection.write(payload(0, bytes)), { startImmediately: true })
+          )
         case "both":
           return Effect.all([sending, receiving], { concurrency: 2 })
       }
     }
     return Effect.onExit(work(), () =>
-      Effect.sync(() => {
-        record.ended = true
+      Effect.map(Clock.currentTimeMillis, (millis) => {
+        record.endedMillis = millis
       })
     )
   }
@@ -155,16 +164,17 @@ const client = Effect.fnUntraced(function* (scenario: Scenario, plan: ClientPlan
     }
   })
   switch (plan.kind) {
+    case "writesFirst":
+      yield* Effect.ignore(Effect.andThen(writing, connection.closeWrite))
+      lived.ending = yield* patiently(reading(connection, lived.reader))
+      return
     case "polite":
     case "idle":
     case "halfway": {
       const writer = yield* Effect.forkChild(
         Effect.andThen(writing, plan.kind === "polite" ? connection.closeWrite : Effect.void)
       )
-      // A server that is gone without a word would be waited for for ever; nobody here does.
-      lived.ending = yield* reading(connection, lived.reader).pipe(
-        Effect.timeoutOrElse({ duration: "2 hours", orElse: () => Effect.succeed<Ending>("none") })
-      )
+      lived.ending = yield* patiently(reading(connection, lived.reader))
       yield* Fiber.interrupt(writer)
       return
     }
@@ -216,7 +226,7 @@ const program = (scenario: Scenario): Effect.Effect<Played, unknown> =>
       drain: { grace: lameDuck + deadline + close + 1000, lameDuck, deadline, close, margin: 1000 },
       handler: handler(scenario, (accepted) => {
         const connection = numberOf(accepted)
-        const record = { connection, late: stopped, ended: false, reader: new PatternReader() }
+        const record = { connection, late: stopped, endedMillis: Infinity, reader: new PatternReader() }
         handled.set(connection, record)
         return record
       })

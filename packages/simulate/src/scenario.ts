@@ -9,7 +9,7 @@ import * as Fault from "finwait/testing/Fault"
  * - `jobs`: answers each line with one of its own, after some work.
  * - `download`: sends so many bytes and ends.
  * - `upload`: reads to the end.
- * - `early`: answers the first bytes and ends, whatever still comes.
+ * - `early`: answers the first bytes, waits for nobody, and ends, whatever still comes.
  * - `both`: sends so many bytes while it reads.
  */
 export type ServerKind = "echo" | "jobs" | "download" | "upload" | "early" | "both"
@@ -18,11 +18,12 @@ export type ServerKind = "echo" | "jobs" | "download" | "upload" | "early" | "bo
  * - `polite`: writes, half-closes, reads to the end, closes.
  * - `idle`: only reads to the end, closes.
  * - `halfway`: stops in the middle of its last message, reads to the end, closes.
+ * - `writesFirst`: as `polite`, but reads nothing before it has written everything.
  * - `hurried`: writes and closes, reads nothing.
  * - `mute`: writes, and neither reads nor closes for an hour.
  * - `rude`: aborts in the middle of whatever happens.
  */
-export type ClientKind = "polite" | "idle" | "halfway" | "hurried" | "mute" | "rude"
+export type ClientKind = "polite" | "writesFirst" | "idle" | "halfway" | "hurried" | "mute" | "rude"
 
 /** How a side says its last words: whole, never, by failing, or by taking longer than allowed. */
 export type FarewellKind = "none" | "bytes" | "fails" | "never"
@@ -109,6 +110,7 @@ export const draw = (seed: number): Scenario => {
           deadlineMillis: among(0, 10, 300, 5000, 60_000)
         }
 
+  const takesAll = kind === "upload" || kind === "early"
   const count = whole(1, 12)
   const spread = among(0, 50, 500)
   const gapMillis = among(0, 1, 40)
@@ -118,8 +120,9 @@ export const draw = (seed: number): Scenario => {
     return {
       kind: patient
         ? // Half a line keeps its handler to the deadline: that is nobody's patience.
-          among("polite", "polite", "idle", kind === "jobs" ? "polite" : "halfway")
-        : among("polite", "polite", "idle", "halfway", "hurried", "mute", "rude"),
+          // And two who both write before they read wait for each other.
+          among("polite", "polite", "idle", kind === "jobs" ? "polite" : "halfway", takesAll ? "writesFirst" : "polite")
+        : among("polite", "polite", "writesFirst", "idle", "halfway", "hurried", "mute", "rude"),
       arrivesMillis: whole(0, spread),
       messages,
       gapMillis,

@@ -1,0 +1,158 @@
+/**
+ * Mistakes that somebody could make in the close and in the drain, one line each, as replacements in the sources. What
+ * is replaced must be there exactly once: a test says so when the sources move on.
+ */
+export interface Bug {
+  readonly name: string
+  /** Below `packages/finwait/src`. */
+  readonly file: string
+  readonly from: string
+  readonly to: string
+}
+
+export const bugs: ReadonlyArray<Bug> = [
+  {
+    name: "the linger is skipped",
+    file: "internal/close.ts",
+    from: "while (!input.peerEnded) {",
+    to: "while (false as boolean) {"
+  },
+  {
+    name: "FIN is sent before everything is flushed",
+    file: "internal/output.ts",
+    from: "if (this.queue.length === 0) this.transport.closeWrite()",
+    to: "this.transport.closeWrite()"
+  },
+  {
+    name: "the deadline is not armed",
+    file: "internal/connection.ts",
+    from: `this.deadline = setAlarm(this.context, Duration.toMillis(this.policy.deadline), () => this.cut("deadline"))`,
+    to: ""
+  },
+  {
+    name: "a timer is left behind",
+    file: "internal/connection.ts",
+    from: "this.deadline?.clear()",
+    to: ""
+  },
+  {
+    name: "an outcome is counted twice",
+    file: "internal/drain.ts",
+    from: "this.outcomes[tag]++",
+    to: "this.outcomes[tag] += 2"
+  },
+  {
+    name: "the drain forgets the backlog",
+    file: "internal/drain.ts",
+    from: "return Effect.map(this.ended(listener.stop, this.before(deadline)), (exit) => exit ?? listener.abort())",
+    to: "return Effect.sync(() => (this.before(deadline), listener.abort()))"
+  },
+  {
+    name: "the farewell is said after the FIN",
+    file: "internal/close.ts",
+    from: `if (farewell === undefined || connection.output.state !== "open") return Effect.void`,
+    to: "if (farewell === undefined) return Effect.void"
+  },
+  {
+    name: "a farewell is said again although it went well",
+    file: "internal/close.ts",
+    from: "const words = Effect.suspend(() => farewell(connection)).pipe(",
+    to: "const words = Effect.suspend(() => Effect.andThen(farewell(connection), farewell(connection))).pipe("
+  },
+  {
+    name: "a farewell has no limit",
+    file: "internal/close.ts",
+    from: ".until(() => said !== undefined, Duration.toMillis(farewellTimeout))",
+    to: ".until(() => said !== undefined)"
+  },
+  {
+    name: "a second close closes again",
+    file: "internal/connection.ts",
+    from: "if (this.closeBegan !== undefined) return",
+    to: ""
+  },
+  {
+    name: "an abort is a goodbye",
+    file: "internal/close.ts",
+    from: `yield* act(connection, "reset")`,
+    to: ""
+  },
+  {
+    name: "a reset is taken for a goodbye",
+    file: "internal/connection.ts",
+    from: "this.brokenCode = code",
+    to: "this.input.peerEnded = true"
+  },
+  {
+    name: "a linger that expired is called graceful",
+    file: "internal/close.ts",
+    from: "return input.peerEnded ? CloseOutcome.Graceful(account)",
+    to: "return input.peerEnded || limit !== undefined ? CloseOutcome.Graceful(account)"
+  },
+  {
+    name: "progress does not prolong the linger",
+    file: "internal/connection.ts",
+    from: "this.progressAt = this.now()\n    if",
+    to: "if"
+  },
+  {
+    name: "the silence of a linger has no limit",
+    file: "internal/close.ts",
+    from: "const idleUntil = connection.progressAt + idle",
+    to: "const idleUntil = connection.progressAt + idle + Infinity"
+  },
+  {
+    name: "a drain does not read what had arrived",
+    file: "internal/input.ts",
+    from: "this.transport.catchUp(() => {\n      if (part === this.sweepPart) this.finishSweep()\n    })",
+    to: "if (part === this.sweepPart) this.finishSweep()"
+  },
+  {
+    name: "who comes from the backlog is not told of the drain",
+    file: "internal/server.ts",
+    from: "if (this.drain.announced) connection.announce()",
+    to: ""
+  },
+  {
+    name: "a cut does not wake the drain",
+    file: "internal/drain.ts",
+    from: "this.isCut = true\n    this.wake?.()",
+    to: "this.isCut = true"
+  },
+  {
+    name: "a drain forgets one that it has counted",
+    file: "internal/server.ts",
+    from: "if (!this.served.delete(served)) return",
+    to: "if (!this.served.has(served)) return"
+  },
+  {
+    name: "writes overtake each other",
+    file: "internal/output.ts",
+    from: "this.queue.push(bytes)",
+    to: "this.queue.unshift(bytes)"
+  },
+  {
+    name: "who waits for room is forgotten at the FIN",
+    file: "internal/output.ts",
+    from: `this.state = "flushed"\n    // Somebody`,
+    to: `this.state = "flushed"\n    if (this.state === "flushed") return\n    // Somebody`
+  },
+  {
+    name: "the close does not read while it flushes",
+    file: "internal/close.ts",
+    from: 'connection.input.discardAll(() => connection.discarded())\n    return connection.until(() => connection.output.state === "flushed")',
+    to: 'return Effect.tap(connection.until(() => connection.output.state === "flushed"), () => Effect.sync(() => connection.input.discardAll(() => connection.discarded())))'
+  },
+  {
+    name: "a server's rest from accepting outlives it",
+    file: "internal/server.ts",
+    from: "this.idleSweep?.interruptUnsafe()\n    this.restFiber?.interruptUnsafe()",
+    to: "this.idleSweep?.interruptUnsafe()"
+  },
+  {
+    name: "an interrupted handler's connection is not closed",
+    file: "internal/server.ts",
+    from: 'if (exit._tag === "Failure") this.handlerFailed(connection, exit)\n      connection.beginClose()',
+    to: 'if (exit._tag === "Failure") return this.handlerFailed(connection, exit)\n      connection.beginClose()'
+  }
+]
