@@ -76,6 +76,7 @@ export class Endpoint implements Transport {
   breakAtByte = Infinity
   /** The connection breaks when the close comes to that stage. */
   resetsAt: Stage | undefined
+  private breaks = false
   private readsAt = 0
   private waking = false
   private untold: Array<() => void> = []
@@ -146,7 +147,7 @@ export class Endpoint implements Transport {
     if (this.state !== "open" || this.finAsked) return
     this.finAsked = true
     this.send()
-    this.host.timeline.soon(() => this.tellFlushed())
+    this.host.timeline.soon(() => this.tell(() => this.tellFlushed()))
   }
 
   reset(): void {
@@ -198,23 +199,29 @@ export class Endpoint implements Transport {
       this.peer.travellingBytes += length
       this.wire.carry(length, () => this.peer.arrive(piece))
     }
-    if (this.sentBytes >= this.breakAtByte) return this.breakBoth()
+    if (this.sentBytes >= this.breakAtByte) return this.breakBehind()
     if (this.finAsked && !this.finSent && this.sending.length === 0) this.sendFin()
   }
 
   private sendFin(): void {
     this.finSent = true
     this.finFirst = !this.finReceived
-    const arrive = this.endsBroken ? () => this.peer.arriveBroken() : () => this.peer.arriveFin()
-    this.wire.carry(0, arrive, this.finLateMillis)
-    if (this.finTwice) this.wire.carry(0, () => this.peer.arriveFin(), this.finLateMillis)
+    if (this.finLateMillis === 0) this.carryFin()
+    // It waits here, not on its way: a reset must not wait behind it.
+    else this.host.timeline.at(this.wire.clearAt + this.finLateMillis, () => this.carryFin())
   }
 
-  /** The byte of the fault's number has left; the reset comes right behind it, to both. */
-  private breakBoth(): void {
-    this.breakAtByte = Infinity
-    this.wire.carry(0, () => this.peer.break("ECONNRESET"))
-    this.host.timeline.soon(() => this.break("ECONNRESET"))
+  private carryFin(): void {
+    if (this.state === "gone") return
+    this.wire.carry(0, this.endsBroken ? () => this.peer.arriveBroken() : () => this.peer.arriveFin())
+    if (this.finTwice) this.wire.carry(0, () => this.peer.arriveFin())
+  }
+
+  /** The byte of the fault's number has left, and nothing follows it but the reset. */
+  private breakBehind(): void {
+    if (this.breaks) return
+    this.breaks = true
+    this.wire.carry(0, () => this.breakBoth())
   }
 
   private acknowledged(): void {
@@ -251,7 +258,7 @@ export class Endpoint implements Transport {
     this.arrivedBytes += bytes.length
     this.deliver()
     // The wire has room again.
-    this.peer.send()
+    this.peer.acknowledged()
   }
 
   /** Bytes for a program that has gone are answered with a reset. Who writes to a Unix socket knows already. */
@@ -317,7 +324,7 @@ export class Endpoint implements Transport {
   private isHeld(): boolean {
     const until = Math.max(this.stalledUntil, this.pausedUntil, this.received.length === 0 ? 0 : this.readsAt)
     const { timeline } = this.host
-    if (until <= timeline.now()) return false
+    if (timeline.isPast(until)) return false
     if (!this.waking) {
       this.waking = until !== Infinity
       timeline.at(until, () => {
@@ -388,6 +395,12 @@ export class Endpoint implements Transport {
     this.caughtUp()
   }
 
+  /** Something between the two does not want them to talk. */
+  breakBoth(): void {
+    this.break("ECONNRESET")
+    this.peer.break("ECONNRESET")
+  }
+
   private tellBroken(code: string): void {
     if (this.receiver === undefined) return
     this.host.note(this, "broken", code)
@@ -420,14 +433,13 @@ export class Endpoint implements Transport {
   /** Tells the program, or does so when its process goes on. */
   private tell(event: () => void): void {
     const { timeline } = this.host
-    if (this.untold.length === 0 && this.pausedUntil <= timeline.now()) return event()
+    if (this.untold.length === 0 && timeline.isPast(this.pausedUntil)) return event()
     if (this.untold.push(event) === 1) timeline.at(this.pausedUntil, () => this.tellAll())
   }
 
   private tellAll(): void {
-    if (this.pausedUntil > this.host.timeline.now()) {
-      return this.host.timeline.at(this.pausedUntil, () => this.tellAll())
-    }
+    const { timeline } = this.host
+    if (!timeline.isPast(this.pausedUntil)) return timeline.at(this.pausedUntil, () => this.tellAll())
     for (const event of this.untold.splice(0)) event()
   }
 }

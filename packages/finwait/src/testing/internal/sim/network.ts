@@ -16,7 +16,7 @@ import { Endpoint, type Host } from "./endpoint.ts"
 import { collide, Ports, reaches } from "./names.ts"
 import { listenerState, socketState } from "./snapshot.ts"
 import { Timeline } from "./timeline.ts"
-import { resetBoth, strike, strikeListener } from "./trouble.ts"
+import { strike, strikeListener } from "./trouble.ts"
 import { type Link, Wire } from "./wire.ts"
 
 export interface Settings {
@@ -52,17 +52,18 @@ export class World implements Host, Port {
   private readonly endpoints = new Set<Endpoint>()
   private readonly ports = new Ports()
   private established = 0
+  private readonly begun: number
 
   constructor(context: Context.Context<never>, settings: Settings) {
     this.timeline = new Timeline(context, settings.seed)
     this.settings = settings
     this.sendBufferBytes = settings.sendBufferBytes
     this.receiveBufferBytes = settings.receiveBufferBytes
-    const begun = this.timeline.now()
+    this.begun = this.timeline.now()
     for (const { afterMillis, connection, fault } of settings.faults) {
       if (connection !== "listener") continue
       if (afterMillis === 0) this.standing.push(fault)
-      else this.timeline.at(begun + afterMillis, () => this.inject(fault, "listener", "server"))
+      else this.timeline.at(this.begun + afterMillis, () => this.inject(fault, "listener", "server"))
     }
   }
 
@@ -170,7 +171,7 @@ export class World implements Host, Port {
         Effect.sync(() => {
           const acceptor = new SimAcceptor(bound, options.backlog ?? defaultBacklog, this)
           this.acceptors.add(acceptor)
-          for (const fault of this.standing) strikeListener(acceptor, fault, this.timeline.now())
+          for (const fault of this.standing) this.befall(acceptor, fault, this.begun)
           return acceptor
         }),
         (acceptor) => Effect.sync(() => acceptor.stop(() => {}))
@@ -192,10 +193,7 @@ export class World implements Host, Port {
 
   inject(fault: Fault.Fault, connection: Fault.Planned["connection"], side: Fault.Side): void {
     if (Fault.isListenerFault(fault)) {
-      for (const acceptor of this.acceptors) {
-        this.note(acceptor, "fault", Fault.describe(fault))
-        strikeListener(acceptor, fault, this.timeline.now())
-      }
+      for (const acceptor of this.acceptors) this.befall(acceptor, fault, this.timeline.now())
       return
     }
     for (const end of this.endpoints) {
@@ -203,8 +201,14 @@ export class World implements Host, Port {
     }
   }
 
+  private befall(acceptor: SimAcceptor, fault: Fault.Fault, since: number): void {
+    if (fault._tag === "Refuse" && this.timeline.isPast(since + fault.millis)) return
+    this.note(acceptor, "fault", Fault.describe(fault))
+    strikeListener(acceptor, fault, since)
+  }
+
   reached(end: Endpoint, stage: Stage): void {
-    if (end.resetsAt === stage) this.timeline.soon(() => resetBoth(end))
+    if (end.resetsAt === stage) this.timeline.soon(() => end.breakBoth())
   }
 
   // What is told ------------------------------------------------------------------------------------------------------

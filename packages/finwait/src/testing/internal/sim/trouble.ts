@@ -28,7 +28,7 @@ export const strike = (end: Endpoint, fault: Fault.Fault): void => {
     case "HalfOpen":
       return linkDown(end, Infinity)
     case "Reset":
-      timeline.soon(() => resetBoth(end))
+      timeline.soon(() => end.breakBoth())
       return
     case "ResetAtByte":
       end.breakAtByte = Math.min(end.breakAtByte, fault.byte)
@@ -67,12 +67,6 @@ export const strikeListener = (acceptor: SimAcceptor, fault: Fault.Fault, now: n
 const linkDown = (end: Endpoint, until: number): void => {
   end.wire.down(until)
   end.peer.wire.down(until)
-}
-
-/** Something between the two does not want them to talk. */
-export const resetBoth = (end: Endpoint): void => {
-  end.break("ECONNRESET")
-  end.peer.break("ECONNRESET")
 }
 
 const describeShort = (fault: Fault.Fault): string => {

@@ -51,11 +51,16 @@ export class Wire {
     return this.underway.length >= Wire.underwayMax
   }
 
-  carry(bytes: number, arrive: () => void, lateMillis = 0): void {
+  /** When everything that was given to it has left. */
+  get clearAt(): number {
+    return Math.max(this.timeline.now(), this.busyUntil)
+  }
+
+  carry(bytes: number, arrive: () => void): void {
     const now = this.timeline.now()
-    this.busyUntil = Math.max(now, this.busyUntil) + (bytes / this.bytesPerSecond) * 1000
+    this.busyUntil = this.clearAt + (bytes / this.bytesPerSecond) * 1000
     const jitter = this.jitterMillis === 0 ? 0 : this.timeline.draw() * this.jitterMillis
-    const at = Math.max(this.latest, this.busyUntil + this.link.latencyMillis + this.delayMillis + jitter + lateMillis)
+    const at = Math.max(this.latest, this.busyUntil + this.link.latencyMillis + this.delayMillis + jitter)
     this.latest = at
     this.underway.push({ sentAt: now, at, arrive })
     this.arm()
@@ -78,10 +83,12 @@ export class Wire {
 
   private readonly fire = (): void => {
     this.armed = false
-    if (!this.timeline.isPast(this.downUntil)) return this.arm()
-    const first = this.underway.shift()
+    const first = this.underway[0]
+    if (first === undefined) return
+    if (!this.timeline.isPast(Math.max(first.at, this.downUntil))) return this.arm()
+    this.underway.shift()
     this.arm()
-    first?.arrive()
+    first.arrive()
   }
 
   /** Gives up on what is not through when its time is over. */
