@@ -60,7 +60,10 @@ import type * as Netstat from "./Netstat.ts"
 export interface LinkOptions {
   /** How long bytes, FIN, RST and half a handshake take to arrive. Default 0: in the next turn. */
   readonly latency?: Duration.Input | undefined
-  /** Bytes a second, in each direction. Default: no limit. */
+  /**
+   * Bytes a second, in each direction. Default: no limit. A piece that arrives makes room for the next to leave: with
+   * latency, only `pieceBytes` well below `receiveBufferBytes` keep the link busy.
+   */
   readonly bandwidth?: number | undefined
 }
 
@@ -121,14 +124,17 @@ const check = (options: Options): void => {
   Check.whole("SimNetwork.Options.sendBufferBytes", options.sendBufferBytes, 1)
   Check.whole("SimNetwork.Options.receiveBufferBytes", options.receiveBufferBytes, 1)
   Check.whole("SimNetwork.Options.pieceBytes", options.pieceBytes, 1)
-  Check.limit("SimNetwork.Options.bandwidth", options.bandwidth, 1)
   Check.limit("SimNetwork.Options.historyMax", options.historyMax, 0)
+  linkOf(options)
 }
 
-const linkOf = (options: LinkOptions) => ({
-  latencyMillis: Duration.toMillis(Check.duration("SimNetwork.Options.latency", options.latency ?? 0)),
-  bytesPerSecond: options.bandwidth ?? Infinity
-})
+const linkOf = (options: LinkOptions) => {
+  Check.limit("SimNetwork.Options.bandwidth", options.bandwidth, 1)
+  return {
+    latencyMillis: Duration.toMillis(Check.duration("SimNetwork.Options.latency", options.latency ?? 0)),
+    bytesPerSecond: options.bandwidth ?? Infinity
+  }
+}
 
 /**
  * A network of its own. An option that is out of its range is a defect, `RangeError`.

@@ -162,7 +162,7 @@ export class Endpoint implements Transport {
     this.receiver = undefined
     if (this.state !== "open") return
     // A close with unread input is a reset: RFC 1122, 4.2.2.13.
-    if (this.receiveQueueBytes > 0) this.disconnect()
+    if (this.isUnread) this.disconnect()
     else this.depart()
   }
 
@@ -201,6 +201,12 @@ export class Endpoint implements Transport {
     }
     if (this.sentBytes >= this.breakAtByte) return this.breakBehind()
     if (this.finAsked && !this.finSent && this.sending.length === 0) this.sendFin()
+    this.probe()
+  }
+
+  /** Asks a closed window whether it has opened, as TCP does: where nobody answers any more, that is noticed too. */
+  probe(): void {
+    if (this.state !== "gone" && this.sending.length > 0 && this.wire.isSilent) this.wire.carry(0, () => this.send())
   }
 
   private sendFin(): void {
@@ -285,6 +291,11 @@ export class Endpoint implements Transport {
     this.leave()
   }
 
+  /** What is on its way through a Unix socket is with the peer already: there is nothing between the two. */
+  private get isUnread(): boolean {
+    return this.receiveQueueBytes > 0 || (!this.capabilities.reset && this.travellingBytes > 0)
+  }
+
   private deliver(): void {
     while (this.flowing && this.state === "open" && this.received.length > 0) {
       if (this.isHeld()) return
@@ -364,7 +375,7 @@ export class Endpoint implements Transport {
       this.sendQueueBytes -= last.length - kept.length
       lost -= last.length - kept.length
     }
-    this.endsBroken = this.receiveQueueBytes > 0
+    this.endsBroken = this.isUnread
     if (this.endsBroken && this.finSent) this.wire.carry(0, () => this.peer.arriveBroken())
     this.depart()
   }

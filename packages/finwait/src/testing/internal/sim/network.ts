@@ -109,6 +109,7 @@ export class World implements Host, Port {
     function* (this: World, host: string, address: Address.Address, made: (transport: Transport.Transport) => void) {
       const from = address._tag === "Tcp" ? Address.tcp(host, this.freePort()) : Address.unix("")
       const link = this.settings.link(from, address)
+      const begun = this.timeline.now()
       for (let attempt = 0; ; attempt++) {
         // A handshake is one way there and one back.
         if (link.latencyMillis > 0) yield* Effect.sleep(Duration.millis(2 * link.latencyMillis))
@@ -128,7 +129,8 @@ export class World implements Host, Port {
         if (address._tag === "Unix") {
           return yield* failure("connect", address, reasonFromCode("EAGAIN", "the backlog is full"))
         }
-        yield* Effect.sleep(Duration.seconds(2 ** attempt))
+        const repeatedAt = begun + 1000 * (2 ** (attempt + 1) - 1)
+        yield* Effect.sleep(Duration.millis(Math.max(0, repeatedAt - this.timeline.now())))
         if (attempt === synRepeats) {
           return yield* failure("connect", address, reasonFromCode("ETIMEDOUT", "no answer"))
         }

@@ -67,6 +67,8 @@ export const strikeListener = (acceptor: SimAcceptor, fault: Fault.Fault, now: n
 const linkDown = (end: Endpoint, until: number): void => {
   end.wire.down(until)
   end.peer.wire.down(until)
+  end.probe()
+  end.peer.probe()
 }
 
 const describeShort = (fault: Fault.Fault): string => {

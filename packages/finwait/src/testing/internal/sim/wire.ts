@@ -51,6 +51,11 @@ export class Wire {
     return this.underway.length >= Wire.underwayMax
   }
 
+  /** Nothing gets through, and nothing is on its way that would be repeated until it does. */
+  get isSilent(): boolean {
+    return this.underway.length === 0 && !this.timeline.isPast(this.downUntil)
+  }
+
   /** When everything that was given to it has left. */
   get clearAt(): number {
     return Math.max(this.timeline.now(), this.busyUntil)
