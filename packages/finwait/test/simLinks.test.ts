@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as fc from "fast-check"
 import * as Address from "finwait/Address"
-import * as Connection from "finwait/Connection"
+import type * as Connection from "finwait/Connection"
 import type { ConnectionImpl } from "../src/internal/connection.ts"
 import * as Network from "finwait/Network"
 import * as Server from "finwait/Server"
@@ -552,7 +552,7 @@ describe("an option out of its range", () => {
     assert.isTrue(Exit.isFailure(exit))
     const defect = Cause.squash((exit as Exit.Failure<unknown, unknown>).cause)
     assert.instanceOf(defect, RangeError)
-    return (defect as RangeError).message
+    return defect.message
   }
 
   for (const [name, options] of wrong) {

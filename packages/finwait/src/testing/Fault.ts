@@ -143,7 +143,7 @@ export type Schedule = ReadonlyArray<Planned>
 export const planned = (plan: Pick<Planned, "fault"> & Partial<Planned>): Planned => ({
   afterMillis: plan.afterMillis ?? 0,
   connection: isListenerFault(plan.fault) ? "listener" : (plan.connection ?? "each"),
-  side: plan.side ?? "server",
+  side: isListenerFault(plan.fault) ? "server" : (plan.side ?? "server"),
   fault: plan.fault
 })
 
@@ -277,9 +277,13 @@ export const allTags: ReadonlyArray<Tag> = [
  */
 export const describe = (fault: Fault): string => {
   const { _tag, ...figures } = fault
-  const text = JSON.stringify(figures, (_, value: unknown) => (value === forever ? "forever" : value))
+  const text = JSON.stringify(figures, writeFigure)
   return text === "{}" ? _tag : `${_tag} ${text}`
 }
+
+/** Infinity is no JSON; a code is a word of the system's, whatever it is. */
+const writeFigure = (_: string, value: unknown) => (value === forever ? "forever" : value)
+const readFigure = (name: string, value: unknown) => (value === "forever" && name !== "code" ? forever : value)
 
 /**
  * A schedule, a line per fault, that {@link parse} reads back.
@@ -291,14 +295,64 @@ export const print = (schedule: Schedule): string =>
   schedule
     .map(({ afterMillis, connection, side, fault }) => {
       const whom = connection === "listener" ? "listener" : `connection ${connection} ${side}`
-      return `+${afterMillis}ms ${whom} ${describe(fault)}`
+      return `+${afterMillis === forever ? "forever" : `${afterMillis}ms`} ${whom} ${describe(fault)}`
     })
     .join("\n")
 
-const line = /^\+([0-9.e+-]+)ms (?:(listener)|connection (\d+|each) (client|server)) ([A-Za-z]+)(?: (\{.*\}))?$/
+const isTime = (value: unknown) => typeof value === "number" && value >= 0
+const isRate = (value: unknown) => typeof value === "number" && value > 0
+const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0
+const isCode = (value: unknown) => typeof value === "string" && value !== ""
+const isStage = (value: unknown) => (stages as ReadonlyArray<unknown>).includes(value)
+
+/** What each kind of fault says besides its name. */
+const figures: { readonly [T in Tag]: Readonly<Record<string, (value: unknown) => boolean>> } = {
+  Delay: { millis: isTime },
+  Jitter: { millis: isTime },
+  Stall: { millis: isTime },
+  LinkDown: { millis: isTime },
+  Reset: {},
+  ResetAtByte: { byte: isCount },
+  ResetAtStage: { stage: isStage },
+  HalfOpen: {},
+  SlowReader: { bytesPerSecond: isRate },
+  SlowWriter: { bytesPerSecond: isRate },
+  LateFin: { millis: isTime },
+  DuplicateFin: {},
+  Pause: { millis: isTime },
+  AcceptError: { code: isCode, times: isCount },
+  Refuse: { millis: isTime }
+}
+
+const readFault = (tag: string, written: string | undefined): Fault | undefined => {
+  if (!Object.hasOwn(figures, tag)) return undefined
+  const checks = figures[tag as Tag]
+  const said = JSON.parse(written ?? "{}", readFigure) as Record<string, unknown>
+  const names = Object.keys(checks)
+  const isWhole = names.length === Object.keys(said).length && names.every((name) => checks[name]!(said[name]))
+  return isWhole ? ({ _tag: tag, ...said } as Fault) : undefined
+}
+
+const line =
+  /^\+(?:(.+)ms|forever) (?:(listener)|connection ([1-9]\d*|each) (client|server)) ([A-Za-z]+)(?: (\{.*\}))?$/
+
+const readLine = (written: string): Planned | undefined => {
+  const [, after, listener, which, side, tag, said] = line.exec(written) ?? []
+  if (tag === undefined) return undefined
+  const afterMillis = after === undefined ? forever : Number(after)
+  const fault = readFault(tag, said)
+  if (fault === undefined || !isTime(afterMillis) || isListenerFault(fault) !== (listener !== undefined))
+    return undefined
+  return planned({
+    afterMillis,
+    connection: which === undefined || which === "each" ? "each" : Number(which),
+    side: side === "client" ? "client" : "server",
+    fault
+  })
+}
 
 /**
- * Reads what {@link print} wrote. Throws a `SyntaxError` that names the line for anything else.
+ * Reads what {@link print} wrote; empty lines are left out. Throws a `SyntaxError` that names the line for anything else.
  *
  * @category parsing
  * @since 0.1.0
@@ -308,17 +362,12 @@ export const parse = (text: string): Schedule =>
     .split("\n")
     .filter((written) => written.trim() !== "")
     .map((written) => {
-      const match = line.exec(written.trim())
-      const tag = match?.[5] as Tag | undefined
-      if (match === null || tag === undefined || !allTags.includes(tag)) {
-        throw new SyntaxError(`not a fault: ${written}`)
+      let plan: Planned | undefined
+      try {
+        plan = readLine(written.trim())
+      } catch {
+        // Figures that are no JSON are no figures.
       }
-      const figures = JSON.parse(match[6] ?? "{}", (_, value: unknown) => (value === "forever" ? forever : value))
-      const which = match[3]
-      return planned({
-        afterMillis: Number(match[1]),
-        connection: which === undefined || which === "each" ? "each" : Number(which),
-        side: match[4] === "client" ? "client" : "server",
-        fault: { _tag: tag, ...figures } as Fault
-      })
+      if (plan === undefined) throw new SyntaxError(`not a fault: ${written}`)
+      return plan
     })
