@@ -44,9 +44,11 @@ export class Endpoint implements Transport {
   // sending
   sendQueueBytes = 0
   finAsked = false
-  finSent = false
+  /** Its FIN is with the system, behind what that still holds. */
+  finSaid = false
+  private finSent = false
   finArrived = false
-  /** Its FIN left before the peer's came. */
+  /** It was said before the peer's came. */
   finFirst = false
   full = false
   private sending: Array<Uint8Array> = []
@@ -58,7 +60,8 @@ export class Endpoint implements Transport {
   finReceived = false
   flowing = false
   private received: Array<Uint8Array> = []
-  private travellingBytes = 0
+  /** Sent by the peer, and not here yet. */
+  travellingBytes = 0
   private endTold = false
   private readonly catchUps: Array<() => void> = []
   /** A pipe without RST, that ended with input unread: the peer is told when it has read what there is. */
@@ -200,6 +203,10 @@ export class Endpoint implements Transport {
       this.wire.carry(length, () => this.peer.arrive(piece))
     }
     if (this.sentBytes >= this.breakAtByte) return this.breakBehind()
+    if (this.finAsked && !this.finSaid && this.unsentBytes === 0) {
+      this.finSaid = true
+      this.finFirst = !this.finReceived
+    }
     if (this.finAsked && !this.finSent && this.sending.length === 0) this.sendFin()
     this.probe()
   }
@@ -211,7 +218,6 @@ export class Endpoint implements Transport {
 
   private sendFin(): void {
     this.finSent = true
-    this.finFirst = !this.finReceived
     if (this.finLateMillis === 0) this.carryFin()
     // It waits here, not on its way: a reset must not wait behind it.
     else this.host.timeline.at(this.wire.clearAt + this.finLateMillis, () => this.carryFin())

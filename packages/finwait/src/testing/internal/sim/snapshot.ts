@@ -21,7 +21,7 @@ export const socketState = (end: Endpoint): SocketState => ({
   state: stateOf(end),
   held: end.state === "open",
   stage: end.stage,
-  sendQueueBytes: end.sendQueueBytes,
+  sendQueueBytes: end.sendQueueBytes + end.peer.travellingBytes,
   receiveQueueBytes: end.receiveQueueBytes,
   arrivedBytes: end.arrivedBytes,
   waits: waitsOf(end)
@@ -29,17 +29,20 @@ export const socketState = (end: Endpoint): SocketState => ({
 
 const stateOf = (end: Endpoint): TcpState => {
   if (end.state === "gone") return "CLOSED"
-  if (!end.finSent) return end.finReceived ? "CLOSE-WAIT" : "ESTABLISHED"
+  if (!end.finSaid) return end.finReceived ? "CLOSE-WAIT" : "ESTABLISHED"
   if (!end.finReceived) return end.finArrived ? "FIN-WAIT-2" : "FIN-WAIT-1"
-  if (end.finArrived) return "TIME-WAIT"
-  return end.finFirst ? "CLOSING" : "LAST-ACK"
+  if (end.finFirst) return end.finArrived ? "TIME-WAIT" : "CLOSING"
+  return end.finArrived ? "CLOSED" : "LAST-ACK"
 }
 
 const waitsOf = (end: Endpoint): ReadonlyArray<string> => {
   const waits: Array<string> = []
   const { connection, peer } = end
   const other = `#${connection} ${peer.side}`
-  if (end.full) waits.push(`a write for ${other} to read`)
+  if (end.finAsked ? end.unsentBytes > 0 : end.full) {
+    waits.push(`${end.finAsked ? "a flush" : "a write"} for ${other} to read`)
+  }
+  if (end.wire.isHeldUp) waits.push("the link to return")
   if (end.state === "open" && end.stage === "Lingering" && !end.finReceived) waits.push(`the close for ${other}'s FIN`)
   else if (end.state === "open" && end.flowing && end.receiveQueueBytes === 0 && !end.finReceived) {
     waits.push(`a read for ${other} to write`)

@@ -51,6 +51,11 @@ export class Wire {
     return this.underway.length >= Wire.underwayMax
   }
 
+  /** Something is on its way, and does not get through. */
+  get isHeldUp(): boolean {
+    return this.underway.length > 0 && !this.timeline.isPast(this.downUntil)
+  }
+
   /** Nothing gets through, and nothing is on its way that would be repeated until it does. */
   get isSilent(): boolean {
     return this.underway.length === 0 && !this.timeline.isPast(this.downUntil)
