@@ -161,7 +161,7 @@ type Must = (name: Invariant, condition: boolean, what: () => string) => void
 const outcomes = (played: Played): Map<number, Pair> => {
   const pairs = new Map<number, Pair>()
   for (const { connection, kind, millis, outcome, side } of played.history) {
-    if ((kind !== "stage" && kind !== "outcome") || side === "listener") continue
+    if ((kind !== "stage" && kind !== "outcome" && kind !== "reset") || side === "listener") continue
     let pair = pairs.get(connection)
     if (pair === undefined) pairs.set(connection, (pair = {}))
     if (side === "server") pair.serverBegan ??= millis

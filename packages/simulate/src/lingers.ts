@@ -21,7 +21,7 @@ export const lingers = function* (
   played: Played
 ): Generator<{ readonly name: string; readonly plan: ClosePlan; readonly linger: Linger }> {
   const plans = new Map(played.lived.map(({ connection }, index) => [connection, scenario.clients[index]!.close]))
-  const begun = new Map<string, { fromMillis: number; progressMillis: number }>()
+  const begun = new Map<string, { fromMillis: number; progressMillis: number; toMillis?: number }>()
   for (const { connection, detail, kind, millis, outcome, side } of played.history) {
     if (side === "listener") continue
     const name = `#${connection} ${side}`
@@ -29,9 +29,11 @@ export const lingers = function* (
     const linger = begun.get(name)
     if (linger === undefined) continue
     if (kind === "data") linger.progressMillis = millis
+    // The reset is the end; a process that stands still hears of it later.
+    if (kind === "reset") linger.toMillis = millis
     const plan = side === "server" ? scenario.server.close : plans.get(connection)
     if (outcome === undefined || plan === undefined) continue
-    yield { name, plan, linger: { ...linger, toMillis: millis, discarded: outcome.bytesDiscarded, outcome } }
+    yield { name, plan, linger: { toMillis: millis, ...linger, discarded: outcome.bytesDiscarded, outcome } }
   }
 }
 

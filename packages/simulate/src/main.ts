@@ -58,7 +58,10 @@ const replay = (seed: number, whole: boolean): boolean => {
 
 const run = async (options: ReturnType<typeof read>): Promise<boolean> => {
   let saidAt = performance.now()
+  let failures = 0
   const result = await campaign({ ...options, failures: 5 }, (sofar) => {
+    for (const { broken, seed } of sofar.failures.slice(failures)) console.log(`seed ${seed} broke: ${broken[0]}`)
+    failures = sofar.failures.length
     if (performance.now() - saidAt < 5000) return
     saidAt = performance.now()
     console.log(progressLine(sofar))
@@ -66,7 +69,6 @@ const run = async (options: ReturnType<typeof read>): Promise<boolean> => {
   console.log(summary(result))
   const [first] = result.failures
   if (first === undefined) return true
-  for (const { broken, seed } of result.failures) console.log(`\nseed ${seed} broke: ${broken[0]}`)
   console.log("\nthe first of them, as small as it gets:")
   const smallest = shrink(draw(first.seed))
   console.log(story(smallest, judge(smallest).broken))

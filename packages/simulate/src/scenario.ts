@@ -111,7 +111,8 @@ export const draw = (seed: number): Scenario => {
         }
 
   const takesAll = kind === "upload" || kind === "early"
-  const count = whole(1, 12)
+  // Few, to be understood; or many, because a server that is started for each would take most of the time.
+  const count = chance(0.5) ? whole(1, 12) : whole(12, 60)
   const spread = among(0, 50, 500)
   const gapMillis = among(0, 1, 40)
   const jobMillis = among(0, 1, 30, 100)

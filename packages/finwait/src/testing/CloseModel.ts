@@ -59,27 +59,28 @@ export interface Transition {
 const stages = ["Open", "Farewell", "Flushing", "Lingering"] as const
 
 /**
- * The whole close.
+ * The whole close. A stage may be entered when the pipe has just broken and the close has not been told: the next thing
+ * that it waits for says so. An end may not.
  *
  * @category models
  * @since 0.1.0
  */
 export const transitions: ReadonlyArray<Transition> = [
-  { from: "Open", to: "Farewell", on: "close, with a farewell", after: [], without: ["closeWrite", "broken"] },
-  { from: "Open", to: "Flushing", on: "close", after: [], without: ["broken"] },
+  { from: "Open", to: "Farewell", on: "close, with a farewell", after: [], without: ["closeWrite", "reset"] },
+  { from: "Open", to: "Flushing", on: "close", after: [], without: ["reset"] },
   {
     from: "Farewell",
     to: "Flushing",
     on: "said, failed, or farewellTimeout",
     after: [],
-    without: ["broken"]
+    without: ["reset"]
   },
   {
     from: "Flushing",
     to: "Lingering",
     on: "everything and FIN given to the system",
     after: ["closeWrite", "flushed"],
-    without: ["broken", "reset"]
+    without: ["reset"]
   },
   { from: "Lingering", to: "Graceful", on: "the peer's FIN", after: ["end", "release"], without: ["broken", "reset"] },
   {
