@@ -5,6 +5,8 @@
  * A transport does what it is told, at once, and tells what happened. It has no policy, no timer and no retry: how to
  * say goodbye and how long to wait is decided once, above it, for every transport alike.
  *
+ * What is said here is tried by `finwait/testing/TransportLaws`: run it on a provider of your own.
+ *
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
@@ -34,8 +36,9 @@ export interface Capabilities {
  *
  * **Details**
  *
- * Delivery begins paused; nothing is told before `attach`. After `onReleased`, or after `release` has been called,
- * nothing is told any more. No act throws, and every act on a pipe that has ended does nothing.
+ * Delivery begins paused; nothing is told before `attach`, and what comes before it waits. After `onReleased`, or after
+ * `release` has been called, nothing is told any more; after `reset` nothing but `onReleased`. No act throws, and every
+ * act on a pipe that has ended does nothing, nor does a write behind `closeWrite`.
  *
  * @category provider
  * @since 0.1.0
@@ -48,7 +51,10 @@ export interface Transport {
   attach(receiver: Receiver): void
   /** Delivers what arrives until `pause`. */
   resume(): void
-  /** Stops delivering: what arrives waits in the system, which holds the peer back. */
+  /**
+   * Stops delivering: what arrives waits in the system, which holds the peer back, and the end waits behind it. Only a
+   * pipe that breaks may hand over what it still has, right before `onBroken`.
+   */
   pause(): void
   /**
    * Calls back once everything that the system held for this pipe at the time of the call has been delivered, as far
@@ -63,7 +69,7 @@ export interface Transport {
   reset(): void
   /** Bytes taken that the system has not got yet. */
   readonly unsentBytes: number
-  /** Gives the descriptor back. What the system has taken is still sent. */
+  /** Gives the descriptor back. What the system has taken is still sent, unless input is unread: that is a reset. */
   release(): void
   /**
    * Hears how the close above it goes on: the stages it enters, and its outcome, after which nothing follows. For

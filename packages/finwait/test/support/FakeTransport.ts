@@ -12,7 +12,7 @@ import type * as NetworkError from "finwait/NetworkError"
 import type * as Transport from "finwait/Transport"
 
 export class FakeTransport implements Transport.Transport {
-  readonly capabilities = { reset: true }
+  readonly capabilities = { reset: true, halfClose: true }
   readonly localAddress: Address.Address = Address.tcp("127.0.0.1", 1)
   readonly remoteAddress: Address.Address = Address.tcp("127.0.0.1", 2)
   /** The acts, in order: `write 5`, `closeWrite`, `reset`, `release`, `resume`, `pause`. */

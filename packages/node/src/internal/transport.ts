@@ -5,7 +5,7 @@
  * connection costs no closures.
  */
 import type { Address } from "finwait/Address"
-import type { Receiver, Transport } from "finwait/Transport"
+import type { Capabilities, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
 import { onNextTurns } from "./turns.ts"
 
@@ -23,13 +23,17 @@ const catchUpTurnsMax = 256
 
 export class NodeTransport implements Transport {
   readonly socket: Net.Socket
-  readonly capabilities: { readonly reset: boolean }
+  readonly capabilities: Capabilities
   readonly localAddress: Address
   readonly remoteAddress: Address
   receiver: Receiver | undefined
   /** Bytes that have arrived. */
   arrived = 0
   private ending = false
+  flowing = false
+  /** The end came while delivery was off; and then the socket was gone, too. Both are told after the next resume. */
+  endHeld = false
+  releaseHeld = false
   private endedThisTurn = false
   private resetAfterTurn = false
 
@@ -38,14 +42,15 @@ export class NodeTransport implements Transport {
 
   constructor(socket: Net.Socket, localAddress: Address, remoteAddress: Address) {
     this.socket = socket
-    this.capabilities = { reset: remoteAddress._tag === "Tcp" }
+    this.capabilities = { reset: remoteAddress._tag === "Tcp", halfClose: true }
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress
     NodeTransport.open++
     ;(socket as Carrier)[key] = this
-    socket.on("data", onData)
-    // Delivery begins with the first resume. A listener alone would start it.
+    // Delivery begins with the first resume. A listener on a socket that is not paused yet starts it, and a pause after
+    // that comes too late to keep Node from reading.
     socket.pause()
+    socket.on("data", onData)
     socket.on("end", onEnd)
     socket.on("drain", onDrain)
     socket.on("error", onError)
@@ -57,10 +62,13 @@ export class NodeTransport implements Transport {
   }
 
   resume(): void {
+    this.flowing = true
     this.socket.resume()
+    if (this.endHeld) process.nextTick(tellHeld, this)
   }
 
   pause(): void {
+    this.flowing = false
     this.socket.pause()
   }
 
@@ -86,7 +94,8 @@ export class NodeTransport implements Transport {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.socket.write(bytes)
+    // To Node a write after end() is an error that destroys the socket.
+    return this.ending || this.socket.write(bytes)
   }
 
   closeWrite(): void {
@@ -105,8 +114,11 @@ export class NodeTransport implements Transport {
   reset(): void {
     if (this.endedThisTurn) {
       this.resetAfterTurn = true
+      if (this.receiver !== undefined) this.receiver = deaf(this.receiver)
       return
     }
+    this.endHeld = false
+    if (this.releaseHeld) return process.nextTick(tellReleased, this)
     if (this.socket.destroyed) return
     // A Unix socket has no RST. With unread input the peer sees ECONNRESET all the same, else an end.
     if (this.capabilities.reset) this.socket.resetAndDestroy()
@@ -129,8 +141,18 @@ function onData(this: Net.Socket, bytes: Uint8Array): void {
   transport.receiver?.onData(bytes)
 }
 
+/** Node tells of an end while it is paused, when nothing has to be read before it. */
 function onEnd(this: Net.Socket): void {
-  ;(this as Carrier)[key].receiver?.onEnd()
+  const transport = (this as Carrier)[key]
+  if (transport.flowing) transport.receiver?.onEnd()
+  else transport.endHeld = true
+}
+
+function tellHeld(transport: NodeTransport): void {
+  if (!transport.flowing || !transport.endHeld) return
+  transport.endHeld = false
+  transport.receiver?.onEnd()
+  if (transport.releaseHeld) tellReleased(transport)
 }
 
 function onDrain(this: Net.Socket): void {
@@ -138,18 +160,40 @@ function onDrain(this: Net.Socket): void {
 }
 
 function onError(this: Net.Socket, error: NodeJS.ErrnoException): void {
-  const { receiver } = (this as Carrier)[key]
+  const transport = (this as Carrier)[key]
+  const { receiver } = transport
   if (receiver === undefined) return
-  // What had arrived before the pipe broke can still be taken, and may be the peer's last answer.
+  // What had arrived before the pipe broke can still be taken, and may be the peer's last answer, or the end of it.
   let bytes: Uint8Array | null
   while ((bytes = this.read() as Uint8Array | null) !== null) receiver.onData(bytes)
+  if (transport.endHeld) {
+    transport.endHeld = false
+    receiver.onEnd()
+  }
   receiver.onBroken(error.code ?? error.message)
 }
 
 function onClose(this: Net.Socket): void {
   const transport = (this as Carrier)[key]
-  const { receiver } = transport
   NodeTransport.open--
+  // Whoever resumes now would wait for ever for an end that has come already.
+  if (transport.endHeld && transport.receiver !== undefined) transport.releaseHeld = true
+  else tellReleased(transport)
+}
+
+function tellReleased(transport: NodeTransport): void {
+  const { receiver } = transport
   transport.receiver = undefined
+  transport.releaseHeld = false
   receiver?.onReleased()
 }
+
+/** Who has asked for a reset hears of nothing else any more. */
+const deaf = (receiver: Receiver): Receiver => ({
+  onData: () => {},
+  onEnd: () => {},
+  onWritable: () => {},
+  onFlushed: () => {},
+  onBroken: () => {},
+  onReleased: () => receiver.onReleased()
+})

@@ -1,0 +1,93 @@
+/**
+ * Bytes arrive: all of them, in order, as they were, and nobody else's.
+ */
+import * as Effect from "effect/Effect"
+import { type End, type Ends, forBothEnds, listening, pipeOf } from "./end.ts"
+import type { LawOf, Trial } from "./trial.ts"
+
+/** Around the sizes at which buffers and records end: small ones, a page, 16 KiB as in TLS, 64 KiB as in libuv. */
+const sizes = [1, 2, 3, 255, 256, 257, 4095, 4096, 4097, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 300_000]
+
+const arrivesWhole = (trial: Trial, from: End, to: End, bytes: number) =>
+  trial.until(
+    () => to.heardBytes >= bytes && (to.ended || from.pipe.acts.closeWrite === 0),
+    `${to.pipe.name}: ${bytes} bytes arrive`,
+    () => `${to.heardBytes} bytes arrived`
+  )
+
+const exactly = (trial: Trial, end: End, bytes: number) =>
+  trial.holds(end.heardBytes === bytes, `${end.pipe.name}: ${bytes} bytes arrive`, `${end.heardBytes} arrived`)
+
+const ofAnySize = Effect.fnUntraced(function* (trial: Trial, { here, there }: Ends) {
+  there.resume()
+  let bytes = 0
+  for (const size of sizes) {
+    here.send(size, size)
+    bytes += size
+    yield* arrivesWhole(trial, here, there, bytes)
+  }
+  here.finish()
+  yield* arrivesWhole(trial, here, there, bytes)
+  yield* exactly(trial, there, bytes)
+})
+
+/** More writes than any queue has places, and none of them worth a packet. */
+const smallWrites = 5000
+
+const inSmallWrites = Effect.fnUntraced(function* (trial: Trial, { here, there }: Ends) {
+  there.resume()
+  let bytes = 0
+  for (let i = 0; i < smallWrites; i++) {
+    const size = 1 + (i % 17)
+    bytes += size
+    here.send(size, 17)
+  }
+  here.finish()
+  yield* arrivesWhole(trial, here, there, bytes)
+  yield* exactly(trial, there, bytes)
+})
+
+const bothWays = Effect.fnUntraced(function* (trial: Trial, { here, there }: Ends) {
+  const { muchBytes } = trial.ground
+  for (const end of [here, there]) end.resume().send(muchBytes).finish()
+  yield* trial.until(
+    () => here.ended && there.ended,
+    `${muchBytes} bytes arrive at each end, and the end of them`,
+    () => `${here.heardBytes} and ${there.heardBytes} bytes arrived`
+  )
+  yield* exactly(trial, here, muchBytes)
+  yield* exactly(trial, there, muchBytes)
+})
+
+const sideBySide = Effect.fnUntraced(function* (trial: Trial) {
+  const from = yield* listening(trial)
+  const ends: Array<End> = []
+  for (let i = 0; i < 4; i++) ends.push(...(yield* pipeOf(trial, from)))
+  const bytes = 200_000
+  for (const end of ends) end.attach().resume().send(bytes, 1000).finish()
+  yield* trial.until(() => ends.every((end) => end.ended), "all pipes carry their bytes to the end")
+  for (const end of ends) yield* exactly(trial, end, bytes)
+})
+
+const beforeAnyoneListens = Effect.fnUntraced(function* (trial: Trial, { here, there }: Ends) {
+  here.attach().send(1000, 100).finish()
+  yield* trial.awhile()
+  there.attach()
+  yield* trial.awhile()
+  yield* trial.holds(
+    there.heardBytes === 0 && !there.ended,
+    "delivery begins paused",
+    "something was told before resume"
+  )
+  there.resume()
+  yield* trial.until(() => there.ended, "what came before anyone listened is delivered, and the end of it")
+  yield* exactly(trial, there, 1000)
+})
+
+export const laws: ReadonlyArray<LawOf> = [
+  { name: "bytes arrive whole and in order, in writes of any size", law: forBothEnds(ofAnySize) },
+  { name: "thousands of small writes arrive whole and in order", law: forBothEnds(inSmallWrites) },
+  { name: "more bytes than every buffer holds go both ways at once", law: forBothEnds(bothWays) },
+  { name: "pipes side by side keep their bytes apart", law: sideBySide },
+  { name: "what comes before anyone listens waits", law: forBothEnds(beforeAnyoneListens, false) }
+]
