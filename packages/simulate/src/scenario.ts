@@ -133,6 +133,7 @@ export const draw = (seed: number): Scenario => {
     }
   }
   const clients = Array.from({ length: count }, client)
+  const cutAfterMillis = patient || chance(0.7) ? undefined : whole(0, 1500)
   const connectionsMax = chance(0.2) ? whole(1, count) : undefined
   return {
     seed,
@@ -160,12 +161,20 @@ export const draw = (seed: number): Scenario => {
       pieceBytes: among(64 * 1024, 64 * 1024, 1460, 500)
     },
     faults:
-      patient || chance(0.4) ? [] : Fault.draw(random, { count: whole(1, 4), connections: count, withinMillis: 600 }),
+      patient || chance(0.4)
+        ? []
+        : Fault.draw(random, {
+            count: whole(1, 4),
+            connections: count,
+            withinMillis: 600,
+            // A process that stands still hears of no end, and somebody in a hurry does not wait until it does.
+            tags: cutAfterMillis === undefined ? Fault.allTags : Fault.allTags.filter((tag) => tag !== "Pause")
+          }),
     // While they are at it, mostly.
     stopsAtMillis: chance(0.6)
       ? whole(0, spread + 3 * (gapMillis + jobMillis))
       : among(0, whole(0, 10), whole(0, 1000)),
     stopsBy: among("scope", "drain", "shutdown"),
-    cutAfterMillis: patient || chance(0.7) ? undefined : whole(0, 1500)
+    cutAfterMillis
   }
 }
