@@ -91,7 +91,7 @@ export const explore = (): ReadonlyArray<string> =>
           const open = yield* sim.socketsOpen
           const { elapsedMillis, fibersLeft, timersLeft } = left
           if (good && violations.length === 0 && open + fibersLeft + timersLeft + elapsedMillis === 0) return
-          return yield* Effect.fail(new Error(violations[0] ?? JSON.stringify({ good, open, ...left })))
+          return yield* Effect.die(new Error(violations[0] ?? JSON.stringify({ good, open, ...left })))
         })
     })
     return found === undefined ? [] : [`${name}: ${found.why}`]

@@ -18,7 +18,7 @@
  * }))
  *
  * const snapshot = await Effect.runPromise(program)
- * console.log(snapshot.sockets.map(({ side, state }) => `${side} ${state}`)) // => ["client ESTABLISHED", "server ESTABLISHED"]
+ * console.log(snapshot.sockets.map(({ side, state }) => `${side} ${state}`).join()) // => client ESTABLISHED,server ESTABLISHED
  * console.log(Netstat.format(snapshot).split("\n")[1]!.trim()) // => tcp 127.0.0.1:7000 listening, backlog 1 of 511
  * ```
  *
