@@ -165,7 +165,7 @@ const client = Effect.fnUntraced(function* (scenario: Scenario, plan: ClientPlan
   })
   switch (plan.kind) {
     case "writesFirst":
-      yield* Effect.ignore(Effect.andThen(writing, connection.closeWrite))
+      yield* Effect.ignore(Effect.timeout(Effect.andThen(writing, connection.closeWrite), "2 hours"))
       lived.ending = yield* patiently(reading(connection, lived.reader))
       return
     case "polite":
@@ -179,7 +179,8 @@ const client = Effect.fnUntraced(function* (scenario: Scenario, plan: ClientPlan
       return
     }
     case "hurried":
-      yield* Effect.ignore(writing)
+      // A process that stands still for ever never hears that there is no room any more.
+      yield* Effect.ignore(Effect.timeout(writing, "2 hours"))
       return
     case "mute":
       yield* Effect.forkChild(Effect.ignore(writing))
