@@ -141,9 +141,32 @@ function onData(this: Net.Socket, bytes: Uint8Array): void {
   transport.receiver?.onData(bytes)
 }
 
-/** Node tells of an end while it is paused, when nothing has to be read before it. */
+/**
+ * Node 22 and the first releases of 24 take a reset for an end when there is something to read before it, and half an
+ * answer for a whole one. The system knows better, and says so to who writes: a write of nothing sends nothing, and
+ * fails. Writes that are under way fail by themselves, in this turn. Behind our own FIN there is no way to ask.
+ */
+const endMayBeReset = Number(process.versions.node.split(".")[0]) < 26
+
+const nothing = new Uint8Array(0)
+
 function onEnd(this: Net.Socket): void {
   const transport = (this as Carrier)[key]
+  if (!endMayBeReset || !transport.capabilities.reset || this.writableEnded || this.destroyed) hearEnd(transport)
+  else if (this.writableLength === 0) {
+    this.write(nothing, (error) => {
+      if (error === undefined || error === null) hearEnd(transport)
+    })
+  } else {
+    onNextTurns(() => {
+      if (!this.destroyed) hearEnd(transport)
+      return false
+    })
+  }
+}
+
+/** Node tells of an end while it is paused, when nothing has to be read before it. */
+function hearEnd(transport: NodeTransport): void {
   if (transport.flowing) transport.receiver?.onEnd()
   else transport.endHeld = true
 }
