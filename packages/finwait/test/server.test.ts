@@ -1695,6 +1695,32 @@ describe("the backlog", () => {
     })
   )
 
+  it.effect("in the very first step of a handler, that handler is interrupted like the others", () =>
+    Effect.gen(function* () {
+      let interrupted = false
+      const world = yield* serve({
+        handler: () =>
+          Effect.sync(() => {
+            Effect.runFork(world.server.drain.begin)
+            Effect.runSync(world.server.drain.cut)
+          }).pipe(
+            Effect.andThen(Effect.never),
+            Effect.onInterrupt(() => Effect.sync(() => void (interrupted = true)))
+          )
+      })
+      yield* world.dial
+      const report = adding(yield* world.server.drain.report)
+      yield* settled
+      assert.isTrue(interrupted)
+      assert.strictEqual(report.handlersInterrupted, 1)
+      assert.strictEqual(report.handlersAbandoned, 0)
+      assert.deepStrictEqual(
+        world.logged.filter(({ level }) => level === "Error"),
+        []
+      )
+    })
+  )
+
   it.effect("handing over the backlog and waiting share one deadline", () =>
     Effect.gen(function* () {
       const kernel = yield* listening

@@ -214,7 +214,11 @@ export class ServerImpl implements Receiver, Draining {
     const served = this.enroll(connection, host)
     if (this.drain.announced) connection.announce()
     const handler = traced(
-      Effect.suspend(() => this.options.handler(connection) as Effect.Effect<unknown, unknown>),
+      Effect.withFiber((fiber) => {
+        // Known from its first step on: a drain may begin, and be cut, inside of it.
+        served.fiber = fiber
+        return this.options.handler(connection) as Effect.Effect<unknown, unknown>
+      }),
       this.context,
       "finwait.connection",
       () => ({ "network.peer.address": connection.name, "network.local.address": Address.describe(this.address) })
