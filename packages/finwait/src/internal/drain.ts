@@ -103,6 +103,8 @@ export class ServerDrain implements Drain {
   readonly begin: Effect.Effect<Report> = Effect.suspend(() => {
     if (this.began === undefined) {
       this.began = this.now()
+      // Counted in the same moment: from now on those who join count themselves.
+      this.connections = this.server.served.size
       this.server.fork(this.run)
     }
     return this.report
@@ -173,7 +175,6 @@ export class ServerDrain implements Drain {
   private readonly run: Effect.Effect<void> = Effect.suspend(() => {
     const { budget, served, context } = this.server
     const shutdown = Context.get(context, CurrentShutdown)
-    this.connections += served.size
     const uncut = shutdown.onCut(() => this.cutNow())
     const drain = Effect.gen({ self: this }, function* () {
       const times = `handlers have ${Duration.format(budget.deadline)}, closing ${Duration.format(budget.close)}`
@@ -348,6 +349,8 @@ export class ServerDrain implements Drain {
             this.wake = () => {
               if (over()) resume(Effect.void)
             }
+            // Since the look above the scheduler may have let others go first.
+            this.wake()
             return Effect.sync(() => {
               this.wake = undefined
             })

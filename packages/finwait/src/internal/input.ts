@@ -85,16 +85,21 @@ export class Input {
   }
 
   take(boundary: boolean): Pulled {
+    return this.takeNow(boundary) ?? this.park(boundary)
+  }
+
+  /** What there is now: bytes, an end, or somebody else who reads. */
+  private takeNow(boundary: boolean): Pulled | undefined {
     if (this.waiter !== undefined || this.sink !== undefined) return this.failure(new Busy())
     const chunk = this.shift()
-    if (chunk !== undefined) return Exit.succeed(chunk)
-    const ended = this.endAt(boundary)
-    if (ended !== undefined) return ended
-    return this.park(boundary)
+    return chunk !== undefined ? Exit.succeed(chunk) : this.endAt(boundary)
   }
 
   private park(boundary: boolean): Pulled {
     return Effect.callback((resume) => {
+      // Between the look and the wait the scheduler may have let others go first: what they told nobody would be lost.
+      const meanwhile = this.takeNow(boundary)
+      if (meanwhile !== undefined) return resume(meanwhile)
       this.waiter = resume
       this.waiterAtBoundary = boundary
       this.flow()

@@ -65,6 +65,9 @@ export class Output {
   }
 
   private readonly awaitRoom: Written = Effect.callback((resume) => {
+    // Between the write and the wait the scheduler may have let others go first: what they told nobody would be lost.
+    if (this.state === "broken") return resume(this.failure("write"))
+    if (this.accepting || this.state === "flushed") return resume(Exit.void)
     this.waiters.push(resume)
     return Effect.sync(() => {
       const index = this.waiters.indexOf(resume)

@@ -130,7 +130,7 @@ export class LimitReached extends Schema.TaggedError<LimitReached>()("LimitReach
   override get message() {
     return (
       `no end within ${this.limit} ${this.max}: ${this.steps} steps taken, ${this.elapsedMillis} ms passed, ` +
-      `${this.fibers} fibers alive`
+      `${this.fibers} ${this.fibers === 1 ? "fiber" : "fibers"} alive`
     )
   }
 }

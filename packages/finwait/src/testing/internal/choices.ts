@@ -12,6 +12,10 @@ export interface Order {
   readonly size: number
   /** Something has become ready. As in Effect's scheduler, of those that came together the lowest number goes first. */
   add(task: Task, priority: number): void
+  /** A timer has been set; `due` follows, unless it is taken back. */
+  arm(task: Task): void
+  /** A timer rings, at so many nanoseconds. */
+  due(task: Task, at: number): void
   /** Takes the next one; at least one is ready. */
   take(): Task
   /** Something that became ready is not wanted any more; running it would do nothing. */
@@ -38,7 +42,7 @@ const ranked = (tasks: Array<Ranked>): Array<Ranked> => tasks.toSorted((a, b) =>
  */
 export class Fifo implements Order {
   size = 0
-  private ring: Array<Task | undefined> = Array.from({ length: 64 })
+  private ring: Array<Task | undefined> = [undefined, undefined, undefined, undefined]
   private head = 0
   private tail = 0
   private turnEnd = 0
@@ -53,6 +57,12 @@ export class Fifo implements Order {
     }
     if (this.tail - this.head === this.ring.length) this.grow()
     this.ring[this.tail++ & (this.ring.length - 1)] = task
+  }
+
+  arm(): void {}
+
+  due(task: Task): void {
+    this.add(task, 0)
   }
 
   take(): Task {
@@ -120,6 +130,12 @@ export class Shuffled implements Order {
     this.tasks.push(task)
     this.priorities.push(priority)
     if (priority !== 0) this.rankedCount++
+  }
+
+  arm(): void {}
+
+  due(task: Task): void {
+    this.add(task, 0)
   }
 
   take(): Task {

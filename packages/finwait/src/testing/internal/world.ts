@@ -89,7 +89,7 @@ export class World
   private jump(to: number): void {
     this.nanos = to
     this.bigNanos = undefined
-    do this.order.add(this.timers.ring(), 0)
+    do this.order.due(this.timers.ring(), to)
     while (this.timers.next === to)
   }
 
@@ -154,10 +154,10 @@ export class World
     if (millis <= 0) return Effect.yieldNow
     if (millis === Infinity) return Effect.never
     return Effect.callback<void>((resume) => {
-      // What is shorter than a nanosecond takes one: time that passes must pass.
-      const at = this.nanos + Math.max(1, Math.round(millis * nanosPerMilli))
+      const at = this.nanos + Math.round(millis * nanosPerMilli)
       const task = () => resume(Exit.void)
       const timer = this.timers.add(at, task)
+      this.order.arm(task)
       return Effect.sync(() => {
         if (timer.task === undefined) this.order.drop(task)
         else this.timers.cancel(timer)
