@@ -40,7 +40,7 @@ export class Namespaces {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"]
     })
-    this.guard.stdin!.on("error", () => {})
+    this.guard.stdin.on("error", () => {})
   }
 
   get names(): ReadonlyArray<string> {
@@ -73,7 +73,7 @@ export class Namespaces {
   /** Ends what runs in them, and takes them away. */
   async remove(): Promise<void> {
     const gone = this.guard.exitCode === null && this.guard.pid !== undefined ? once(this.guard, "exit") : undefined
-    this.guard.stdin!.end()
+    this.guard.stdin.end()
     await gone
   }
 }

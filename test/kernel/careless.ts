@@ -69,7 +69,7 @@ const converse = (socket: net.Socket, { draining }: Hosted) => {
     told = true
     if (way === "destroy") socket.destroy()
     // A turn later: whatever is in hand has been counted by then.
-    setTimeout(end, 500)
+    return setTimeout(end, 500)
   })
 }
 

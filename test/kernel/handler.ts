@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Connection } from "finwait/Connection"
 import type { ConnectionError } from "finwait/ConnectionError"
 import * as Framing from "finwait/Framing"
-import * as Server from "finwait/Server"
+import type * as Server from "finwait/Server"
 import { hardDeadline, type Limits } from "./Limits.ts"
 import { body, parse } from "./Roles.ts"
 

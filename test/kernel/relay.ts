@@ -93,8 +93,10 @@ const sourceAt = 12
 const destinationAt = 16
 const server = await socket(ends.server.relayPort)
 const client = await socket(ends.client.relayPort)
-new Direction(server, client, ends.client.devicePort, destinationAt)
-new Direction(client, server, ends.server.devicePort, sourceAt)
+const directions = [
+  new Direction(server, client, ends.client.devicePort, destinationAt),
+  new Direction(client, server, ends.server.devicePort, sourceAt)
+]
 
 const numberOf = (address: string) => Buffer.from(address.split(".").map(Number)).readUInt32BE()
 
@@ -103,5 +105,5 @@ answer({
   up: (address: string) => void down.delete(numberOf(address)),
   hold: () => void (held = true),
   release: () => void (held = false),
-  counts: () => ({ passed, lost })
+  counts: () => ({ passed, lost, directions: directions.length })
 })

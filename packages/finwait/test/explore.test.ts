@@ -28,7 +28,7 @@ const lostUpdate = Effect.gen(function* () {
 })
 
 const isTwo = (balance: number) =>
-  balance === 2 ? Effect.void : Effect.fail(new Error(`the balance is ${balance} instead of 2`))
+  balance === 2 ? Effect.void : Effect.die(new Error(`the balance is ${balance} instead of 2`))
 
 describe("a program that is right only in the usual order", () => {
   it("fails with the shortest order in which it is not, and that order replays", () => {

@@ -266,7 +266,7 @@ describe("what comes out of it", () => {
   it("is the exit, the value or the error", () => {
     assert.deepStrictEqual(Simulation.run(Effect.fail("no")), Exit.fail("no"))
     assert.strictEqual(Simulation.runSync(Effect.delay(Effect.succeed(5), 10)), 5)
-    assert.throws(() => Simulation.runSync(Effect.fail(new RangeError("no"))), RangeError, "no")
+    assert.throws(() => Simulation.runSync(Effect.die(new RangeError("no"))), RangeError, "no")
   })
 
   it("comes when the program's scope has ended", () => {
