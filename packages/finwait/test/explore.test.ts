@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -9,6 +9,9 @@ import * as Ref from "effect/Ref"
 import * as Semaphore from "effect/Semaphore"
 import * as Explore from "finwait/testing/Explore"
 import { generator } from "../src/testing/internal/choicesRandom.ts"
+
+// Thousands of runs each. It only tells an end from a hang.
+vi.setConfig({ testTimeout: 120_000 })
 
 const all = { deviationsMax: Infinity, runsMax: 100_000 } as const
 

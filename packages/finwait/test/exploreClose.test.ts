@@ -1,7 +1,7 @@
 /**
  * The moments at which two things happen to one connection or one server, in every order in which they can happen.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,6 +19,9 @@ import * as Explore from "finwait/testing/Explore"
 import * as SimNetwork from "finwait/testing/SimNetwork"
 import { address, text } from "./support/network.ts"
 import { adding } from "./support/server.ts"
+
+// Thousands of runs each: seconds where nothing else runs. It only tells an end from a hang.
+vi.setConfig({ testTimeout: 120_000 })
 
 interface Ends {
   readonly sim: SimNetwork.Sim
