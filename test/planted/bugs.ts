@@ -144,12 +144,6 @@ export const bugs: ReadonlyArray<Bug> = [
     to: 'return Effect.tap(connection.until(() => connection.output.state === "flushed"), () => Effect.sync(() => connection.input.discardAll(() => connection.discarded())))'
   },
   {
-    name: "a server's rest from accepting outlives it",
-    file: "internal/server.ts",
-    from: "this.idleSweep?.interruptUnsafe()\n    this.restFiber?.interruptUnsafe()",
-    to: "this.idleSweep?.interruptUnsafe()"
-  },
-  {
     name: "an interrupted handler's connection is not closed",
     file: "internal/server.ts",
     from: 'if (exit._tag === "Failure") this.handlerFailed(connection, exit)\n      connection.beginClose()',
