@@ -15,8 +15,9 @@ import { inside } from "./kernel/commands.ts"
 import { type Fault, type Finding, judge } from "./kernel/judge.ts"
 import { type Link, makeLink } from "./kernel/Link.ts"
 import { Namespaces } from "./kernel/Namespaces.ts"
-import { type Kind, plan } from "./kernel/plans.ts"
-import { play, type Played, playAll } from "./kernel/play.ts"
+import { type Kind, type Plan, plan } from "./kernel/plans.ts"
+import { paced } from "./kernel/Pace.ts"
+import { play, type Played } from "./kernel/play.ts"
 import { probe } from "./kernel/probe.ts"
 import { clean, roleOf } from "./kernel/Roles.ts"
 import { hosted, processes } from "./kernel/servers.ts"
@@ -25,12 +26,9 @@ import { type Row, table } from "./kernel/table.ts"
 const seed = Number(process.env["FINWAIT_SEED"] ?? 1)
 
 const drains = Number(process.env["FINWAIT_KERNEL_DRAINS"] ?? 1_000)
-/** As many of them are whole processes, told by a signal. */
+/** About as many of them are whole processes, told by a signal; every so many, an odd number, so that all kinds are. */
 const signalled = 24
-
-/** Enough that the waiting of one is the work of another, and few enough that two cores keep up. */
-const lanes = 64
-const processLanes = 3
+const signalledEvery = Math.floor(drains / signalled) | 1
 
 /** Two minutes are usual; this only tells an end from a hang. */
 const timeout = 900_000
@@ -85,11 +83,15 @@ describe.skipIf(missing !== undefined)(`on the kernel's own terms${note}`, { tim
     const host = new Child(inside(namespaces.server), "host.ts")
     const capture = await Capture.start(namespaces, "drains")
     const plans = Array.from({ length: drains }, (_, group) => plan(group, group % 4 === 0 ? "forced" : "clean", seed))
-    const stage = { link, clients }
-    const [ofScopes, ofProcesses] = await Promise.all([
-      playAll(plans.slice(signalled), lanes, { ...stage, servers: hosted(host) }),
-      playAll(plans.slice(0, signalled), processLanes, { ...stage, servers: processes(namespaces) })
-    ])
+    // Those of one process each among the others, not all at once.
+    const isSignalled = ({ group }: Plan) => group % signalledEvery === 0
+    const servers = { scope: hosted(host), process: processes(namespaces) }
+    const of = (plan: Plan) => (isSignalled(plan) ? servers.process : servers.scope)
+    const watched = [host, clients, link.child].filter((child) => child !== undefined)
+    const all = await paced(
+      plans.map((plan) => () => play(plan, { link, clients, servers: of(plan) })),
+      async () => Math.max(...(await Promise.all(watched.map((child) => child.late()))))
+    )
     host.kill()
     const conversations = await capture.read()
     const add = (name: string, played: ReadonlyArray<Played>) => {
@@ -98,9 +100,14 @@ describe.skipIf(missing !== undefined)(`on the kernel's own terms${note}`, { tim
         rows.push({ name: `${name}, ${kind}`, played: chosen, conversations })
       }
     }
-    add("end of a scope", ofScopes)
-    add("SIGTERM", ofProcesses)
-    const all = [...ofScopes, ...ofProcesses]
+    add(
+      "end of a scope",
+      all.filter(({ plan }) => !isSignalled(plan))
+    )
+    add(
+      "SIGTERM",
+      all.filter(({ plan }) => isSignalled(plan))
+    )
     assert.strictEqual(all.length, drains)
     assertNothingFound(all.flatMap((played) => judge(played, conversations)))
     assert.isAbove((await link.counts()).lost, 0, "packets that the link lost")
@@ -158,7 +165,7 @@ describe.skipIf(missing !== undefined)(`on the kernel's own terms${note}`, { tim
       Object.entries(careless).map(async ([way, { kinds }], index) => {
         const host = new Child(inside(namespaces.server), "careless.ts", [way])
         const plans = kinds.map((kind, at) => plan(drains + 10 * (index + 1) + at, kind, seed))
-        const all = await playAll(plans, plans.length, { link, clients, servers: hosted(host) })
+        const all = await Promise.all(plans.map((plan) => play(plan, { link, clients, servers: hosted(host) })))
         host.kill()
         return { way: way as Way, all }
       })

@@ -6,6 +6,9 @@ import { within } from "../../packages/scorecard/src/Waiting.ts"
 import { Watch } from "../tools/Watch.ts"
 import type { Answer } from "./rpc.ts"
 
+/** Only tells an end from a hang. */
+const lateMillis = 20_000
+
 const leash = fileURLToPath(new URL("../../packages/scorecard/src/leash.ts", import.meta.url))
 
 export interface Ended {
@@ -67,6 +70,11 @@ export class Child {
     answered.catch(() => {})
     this.child.stdin!.write(`${JSON.stringify({ id, name, argument })}\n`)
     return within(millis, answered, `${this.name}: ${name}`)
+  }
+
+  /** By how many milliseconds its loop was late at worst, since it was last asked. One that is gone is not late. */
+  late(): Promise<number> {
+    return this.ask<number>("late", null, lateMillis).catch(() => 0)
   }
 
   /** What a line said of itself, under this name. */

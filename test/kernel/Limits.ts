@@ -17,5 +17,8 @@ export const hardDeadline = (limits: Limits): number => limits.drain + limits.cl
  */
 export const patient: Limits = { drain: 25_000, close: 25_000, lingerIdle: 20_000 }
 
-/** For drains in which somebody has to be reset, which is when they end: long enough for five losses in a row. */
-export const strict: Limits = { drain: 3_000, close: 5_000, lingerIdle: 6_500 }
+/**
+ * For drains in which somebody has to be reset, which is when they end: long enough for five losses in a row, and for
+ * the others to be read out by machines that have other things to do.
+ */
+export const strict: Limits = { drain: 3_000, close: 9_000, lingerIdle: 8_000 }

@@ -27,6 +27,8 @@ export interface Link {
   pull(): Promise<void>
   plug(): Promise<void>
   counts(): Promise<Counts>
+  /** The process that it is made of, if any. */
+  readonly child?: Child
 }
 
 const { delayMillis, jitterMillis, lossPercent, reorderPercent } = weather
@@ -132,7 +134,8 @@ const relay = async (namespaces: Namespaces, seed: number): Promise<Link> => {
       await ip(server, "link", "set", "srv0", "up")
       await child.ask("release", null, askMillis)
     },
-    counts: () => child.ask<Counts>("counts", null, askMillis)
+    counts: () => child.ask<Counts>("counts", null, askMillis),
+    child
   }
 }
 

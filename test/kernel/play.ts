@@ -66,14 +66,3 @@ const takeDown = (plan: Plan, link: Link) => async () => {
   await sleep(downMillis)
   await link.up(address)
 }
-
-/** So many at a time. */
-export const playAll = async (plans: ReadonlyArray<Plan>, lanes: number, stage: Stage): Promise<Array<Played>> => {
-  const waiting = [...plans]
-  const played: Array<Played> = []
-  const lane = async () => {
-    for (let plan; (plan = waiting.shift()) !== undefined;) played.push(await play(plan, stage))
-  }
-  await Promise.all(Array.from({ length: lanes }, lane))
-  return played
-}

@@ -100,10 +100,8 @@ if (filters.length === 0) {
   // On all cores, each for itself.
   await check("simulation", "node", "packages/simulate/src/main.ts", "--closes", "100000")
   await vitest("planted mistakes", "test/planted.test.ts")
-  // It takes minutes, root, and a machine with nothing else to do: whoever has these asks for it.
-  if (process.env["FINWAIT_KERNEL"] === undefined) {
-    await section("kernel (not run; FINWAIT_KERNEL=1 asks for it)", async () => ({ passed: 0, failed: 0, skipped: 1 }))
-  } else await vitest("kernel", "test/kernel.test.ts")
+  // Its deadlines are in real time: nothing else runs beside it.
+  await vitest("kernel", "test/kernel.test.ts")
   // By itself: its table says seconds, and they should be the server's, not those of the tests beside it.
   await vitest("scorecard", "test/scorecard.test.ts")
 } else {

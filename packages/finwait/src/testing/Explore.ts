@@ -26,6 +26,11 @@
  * preempted that have touched nothing shared since they last could be, and a run that comes to a state from which another
  * one has gone on is given up.
  *
+ * **Gotchas**
+ *
+ * `Effect.all` begins its effects at once, one after the other; that the second comes before the first is found by a
+ * preemption of the first, and never with `preemptionsMax: 0`. Who may come at any time begins with `Effect.yieldNow`.
+ *
  * **Example** (A lost update)
  *
  * ```ts
