@@ -35,7 +35,5 @@ export const ip = (namespace: string, ...words: ReadonlyArray<string>): Promise<
  * The words that put a command into a namespace, and in front of what else the machine has to do: its deadlines are in
  * real time.
  */
-export const inside = (namespace: string): ReadonlyArray<string> => [
-  ...["nice", "-n", "-5"],
-  ...["ip", "netns", "exec", namespace]
-]
+export const inside = (namespace: string): ReadonlyArray<string> =>
+  ["nice -n -5", "ip netns exec", namespace].flatMap((words) => words.split(" "))

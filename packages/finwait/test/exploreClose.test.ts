@@ -233,7 +233,10 @@ describe("one connection", () => {
         const done = yield* together({
           peer: Effect.andThen(peer.write("bytes"), peer.closeWrite),
           // `Effect.all` begins its members at once, one after the other: who only interrupts would always come first.
-          interrupter: Effect.yieldNow.pipe(Effect.andThen(Fiber.interrupt(reading)), Effect.andThen(Fiber.await(reading)))
+          interrupter: Effect.yieldNow.pipe(
+            Effect.andThen(Fiber.interrupt(reading)),
+            Effect.andThen(Fiber.await(reading))
+          )
         })
         const first = Exit.isSuccess(done.interrupter) ? text(done.interrupter.value) : ""
         return { sim, first, ...(yield* together({ rest: politely(here), peer: peer.close })) }
