@@ -17,43 +17,25 @@
  * not reset: what the kernel holds still goes to a peer that reads slowly. A flush that never ends does, at the
  * deadline: its bytes are in our memory.
  *
- * Below it reads as it happens. It runs once per connection, on a fiber of its own that nobody interrupts; `abort`, the
- * end of a drain and a second signal cut it short instead, which is the same program with no time left.
+ * Below it reads as it happens: `step` takes the close from where it is to where it can go, and is asked again whenever
+ * the transport, an alarm or a farewell has told something. It is no fiber, because ten thousand closes at once are what
+ * a drain is made of, and a fiber each costs several times what they do. Nobody can interrupt it; `abort`, the end of a
+ * drain and a second signal cut it short instead, which is the same close with no time left.
  */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
-import { type AbortCause, type Account, CloseOutcome, type LingerLimit } from "../CloseOutcome.ts"
+import { type AbortCause, type Account, CloseOutcome, type LingerLimit, type Stage } from "../CloseOutcome.ts"
 import type { ClosePolicy } from "../ClosePolicy.ts"
 import type { Connection } from "../Connection.ts"
 import type { Transport } from "../Transport.ts"
+import { type Alarm, setAlarm } from "./alarms.ts"
 import type { Input } from "./input.ts"
 import { quietly } from "./observe.ts"
 import type { Output } from "./output.ts"
-
-/** The close has no more time. */
-export class Cut {
-  readonly _tag = "Cut"
-  readonly cause: AbortCause
-  constructor(cause: AbortCause) {
-    this.cause = cause
-  }
-}
-
-/** The pipe is broken: there is nothing left to close. */
-export class Broken {
-  readonly _tag = "Broken"
-  readonly code: string
-  constructor(code: string) {
-    this.code = code
-  }
-}
-
-/** Whether what a close awaits came in its time, or why it will not come at all. */
-export type Awaited = Effect.Effect<boolean, Cut | Broken>
 
 /**
  * How long a reset may take to give the descriptor back. The act is the kernel's and takes no time; the bound is
@@ -65,150 +47,262 @@ const releaseMillis = 1000
 export interface Closing extends Connection {
   readonly transport: Transport
   readonly policy: ClosePolicy
+  readonly context: Context.Context<never>
   readonly input: Input
   readonly output: Output
   /** As messages name it. */
   readonly name: string
-  farewell: Account["farewell"]
-  /** When a byte last arrived while closing: monotonic milliseconds. */
-  progressAt: number
+  /** Who ended first. */
+  readonly closedFirst: Account["closedFirst"]
+  /** The pipe is broken: the system's word for why. */
+  readonly brokenCode: string | undefined
+  /** The descriptor is gone. */
+  readonly isReleased: boolean
   /** Monotonic milliseconds. */
   now(): number
-  enter(stage: Account["stage"]): void
-  /**
-   * Awaits what the transport will tell, for so long: `true` when it came, `false` when the time is over. Fails when it
-   * cannot come any more. One wait at a time: there is one close.
-   */
-  until(condition: () => boolean, millis?: number): Awaited
-  /** Awaits that the descriptor is gone. */
-  released(millis: number): Effect.Effect<boolean>
-  /** What is awaited may have come. */
-  wakeClose(): void
-  /** Bytes were thrown away. */
-  discarded(): void
-  account(): Account
+  enter(stage: Stage): void
   /** Runs something on a fiber of its own. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E>
+  /** The close is over. */
+  conclude(outcome: CloseOutcome): void
 }
 
-export const closing = (connection: Closing): Effect.Effect<CloseOutcome> => {
-  // The deadline is not seen here: it is the connection's own `cut`, at its time, and fails whatever is awaited.
-  const stages = Effect.gen(function* () {
-    if (connection.policy.farewell !== undefined) connection.farewell = "failed"
+export class Close {
+  private readonly connection: Closing
+  private readonly began: number
+  private farewell: Account["farewell"] = "none"
+  /** When a byte last arrived while lingering. */
+  private progressAt = 0
+  private lingerBegan = 0
+  private cause: AbortCause | undefined
+  private deadline: Alarm | undefined
+  /** Of the stage: a farewell's, a linger's, a reset's. */
+  private alarm: Alarm | undefined
+  private rang = false
+  private words: Fiber.Fiber<unknown, unknown> | undefined
+  private said: Exit.Exit<unknown, unknown> | undefined
+  /** What it will have come to when the descriptor is gone. */
+  private resetting: CloseOutcome | undefined
+  /** Steps are being taken; what is told meanwhile is looked at behind them. */
+  private stepping = true
+  private again = false
+  private over = false
+
+  constructor(connection: Closing, cause: AbortCause | undefined) {
+    this.connection = connection
+    this.cause = cause
+    this.began = connection.now()
+  }
+
+  begin(): void {
+    const { connection } = this
+    const { deadline, farewell } = connection.policy
+    if (farewell !== undefined) this.farewell = "failed"
+    connection.input.close()
+    this.deadline = setAlarm(connection.context, Duration.toMillis(deadline), () => this.cut("deadline"))
+    this.stepping = false
+    this.look()
+  }
+
+  /** No more time. */
+  cut(cause: AbortCause): void {
+    this.cause ??= cause
+    this.look()
+  }
+
+  /** Something may have come that was awaited. */
+  look(): void {
+    this.again = true
+    if (this.stepping) return
+    this.stepping = true
+    while (this.again && !this.over) {
+      this.again = false
+      try {
+        this.step()
+      } catch (defect) {
+        this.broken(defect)
+      }
+    }
+    this.stepping = false
+  }
+
+  private step(): void {
+    const { connection } = this
+    if (this.resetting !== undefined) return this.reset(this.resetting)
     // A pipe that is broken, and an abort, end here: a FIN, or a farewell, would make half an answer look whole.
-    yield* connection.until(() => true)
-    yield* farewell(connection)
-    yield* flush(connection)
-    return yield* linger(connection)
-  })
-  return stages.pipe(
-    Effect.catchCause((cause) => brokenOff(connection, cause)),
-    Effect.tap(() => act(connection, "release"))
-  )
-}
+    if (connection.brokenCode !== undefined) {
+      return this.end(CloseOutcome.ResetByPeer({ ...this.unfinished(), code: connection.brokenCode }))
+    }
+    if (this.cause !== undefined) return this.abort(this.cause)
+    switch (connection.stage) {
+      case "Open":
+        return connection.policy.farewell !== undefined && connection.output.state === "open"
+          ? this.sayFarewell(connection.policy.farewell)
+          : this.flush()
+      case "Farewell":
+        return this.awaitFarewell()
+      case "Flushing":
+        return connection.output.state === "flushed" ? this.linger() : undefined
+      case "Lingering":
+        return this.awaitFin()
+    }
+  }
 
-/** The protocol's last words. Not being able to say them never stops the close. */
-const farewell = (connection: Closing): Effect.Effect<unknown, Cut | Broken> => {
-  const { farewell, farewellRetry, farewellTimeout } = connection.policy
-  if (farewell === undefined || connection.output.state !== "open") return Effect.void
-  connection.enter("Farewell")
-  connection.output.waitForRoom = false
-  const words = Effect.suspend(() => farewell(connection)).pipe(
-    Effect.retry({ schedule: farewellRetry, while: () => connection.output.state === "open" })
-  )
-  // On a fiber of its own, because it is somebody else's code: one that cannot be interrupted must not hold the close.
-  return Effect.suspend(() => {
-    let said: Exit.Exit<unknown, unknown> | undefined
-    const fiber = connection.fork(words)
-    fiber.addObserver((exit) => {
-      said = exit
-      connection.wakeClose()
+  /** The protocol's last words. Not being able to say them never stops the close. */
+  private sayFarewell(farewell: NonNullable<ClosePolicy["farewell"]>): void {
+    const { connection } = this
+    const { farewellRetry, farewellTimeout } = connection.policy
+    connection.enter("Farewell")
+    connection.output.waitForRoom = false
+    const words = Effect.suspend(() => farewell(connection)).pipe(
+      Effect.retry({ schedule: farewellRetry, while: () => connection.output.state === "open" })
+    )
+    // On a fiber of its own, because it is somebody else's code: one that cannot be interrupted must not hold the close.
+    this.words = connection.fork(words)
+    this.words.addObserver((exit) => {
+      this.said = exit
+      this.look()
     })
-    return connection
-      .until(() => said !== undefined, Duration.toMillis(farewellTimeout))
-      .pipe(
-        Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe())),
-        Effect.andThen(
-          Effect.suspend(() => {
-            if (said !== undefined && Exit.isSuccess(said)) {
-              connection.farewell = "flushed"
-              return Effect.void
-            }
-            const why =
-              said === undefined ? `no end within farewellTimeout ${Duration.format(farewellTimeout)}` : said.cause
-            return quietly(Effect.logDebug(`close ${connection.name}: the farewell failed`, why))
-          })
-        )
-      )
-  })
-}
+    this.arm(Duration.toMillis(farewellTimeout))
+  }
 
-/** Everything that was written leaves for the kernel, and FIN behind it. */
-const flush = (connection: Closing): Awaited =>
-  Effect.suspend(() => {
+  private awaitFarewell(): void {
+    const { connection, said } = this
+    if (said === undefined && !this.rang) return
+    if (said !== undefined && Exit.isSuccess(said)) {
+      this.farewell = "flushed"
+    } else {
+      const { farewellTimeout } = connection.policy
+      const why = said === undefined ? `no end within farewellTimeout ${Duration.format(farewellTimeout)}` : said.cause
+      connection.fork(quietly(Effect.logDebug(`close ${connection.name}: the farewell failed`, why)))
+    }
+    this.leave()
+    this.flush()
+  }
+
+  /** Everything that was written leaves for the kernel, and FIN behind it. */
+  private flush(): void {
+    const { connection } = this
     connection.enter("Flushing")
     connection.output.end()
     // Reading begins here, not after the FIN: a peer that is blocked sending to us may read nothing before.
-    connection.input.discardAll(() => connection.discarded())
-    return connection.until(() => connection.output.state === "flushed")
-  })
+    connection.input.discardAll(this)
+    this.again = true
+  }
 
-/** Reads and throws away until the peer's FIN, within the three limits. */
-const linger = Effect.fnUntraced(function* (connection: Closing) {
-  const { input, policy } = connection
-  connection.enter("Lingering")
-  const begun = connection.now()
-  connection.progressAt = begun
-  const total = Duration.toMillis(policy.lingerTimeout)
-  const idle = Duration.toMillis(policy.lingerIdleTimeout)
-  const tooMuch = () => input.bytesDiscarded > policy.lingerBytesMax
-  let limit: LingerLimit = "lingerTimeout"
-  while (!input.peerEnded) {
-    if (tooMuch()) {
-      limit = "lingerBytesMax"
-      break
+  /** Reads and throws away until the peer's FIN, within the three limits. */
+  private linger(): void {
+    this.connection.enter("Lingering")
+    this.lingerBegan = this.progressAt = this.connection.now()
+    this.again = true
+  }
+
+  private awaitFin(): void {
+    const { connection } = this
+    const { input, policy } = connection
+    if (input.peerEnded) return this.end(CloseOutcome.Graceful(this.account()))
+    if (input.bytesDiscarded > policy.lingerBytesMax) return this.expire("lingerBytesMax")
+    if (this.alarm !== undefined) return
+    const idleUntil = this.progressAt + Duration.toMillis(policy.lingerIdleTimeout)
+    const until = this.lingerBegan + Duration.toMillis(policy.lingerTimeout)
+    const left = Math.min(idleUntil, until) - connection.now()
+    // Progress does not ring: it is looked at when the silence would have been too long.
+    if (left > 0) this.arm(left)
+    else this.expire(idleUntil < until ? "lingerIdleTimeout" : "lingerTimeout")
+  }
+
+  private expire(limit: LingerLimit): void {
+    this.end(CloseOutcome.LingerExpired({ ...this.account(), limit }))
+  }
+
+  private abort(cause: AbortCause): void {
+    this.connection.output.abandon()
+    this.resetting = CloseOutcome.Aborted({ ...this.unfinished(), cause })
+    this.leave()
+    this.act("reset")
+    if (!this.connection.isReleased) this.arm(releaseMillis)
+    this.again = true
+  }
+
+  private reset(outcome: CloseOutcome): void {
+    if (this.connection.isReleased || this.rang) this.end(outcome)
+  }
+
+  private end(outcome: CloseOutcome): void {
+    this.over = true
+    this.leave()
+    this.deadline?.clear()
+    this.act("release")
+    this.connection.conclude(outcome)
+  }
+
+  /** A provider, or a schedule, threw where it should not: the close still ends. */
+  private broken(defect: unknown): void {
+    const { connection } = this
+    connection.fork(quietly(Effect.logError(`close ${connection.name}: a defect; resetting`, Cause.die(defect))))
+    if (this.over) return
+    if (this.resetting !== undefined) this.end(this.resetting)
+    else this.abort(this.cause ?? "abort")
+  }
+
+  /** The provider's last acts. They should not throw; one that does must not keep the close from its end. */
+  private act(what: "reset" | "release"): void {
+    const { connection } = this
+    try {
+      connection.transport[what]()
+    } catch (defect) {
+      const message = `close ${connection.name}: a defect in the transport's ${what}`
+      connection.fork(quietly(Effect.logError(message, Cause.die(defect))))
     }
-    const idleUntil = connection.progressAt + idle
-    limit = idleUntil < begun + total ? "lingerIdleTimeout" : "lingerTimeout"
-    const left = Math.min(idleUntil, begun + total) - connection.now()
-    if (left <= 0) break
-    // Progress does not wake this fiber: it is looked at when the silence would have been too long.
-    yield* connection.until(() => input.peerEnded || tooMuch(), left)
   }
-  const account = connection.account()
-  return input.peerEnded ? CloseOutcome.Graceful(account) : CloseOutcome.LingerExpired({ ...account, limit })
-})
 
-/** The close did not get to its end: the pipe broke, or there was no more time. */
-const brokenOff = Effect.fnUntraced(function* (
-  connection: Closing,
-  cause: Cause.Cause<Cut | Broken>
-): Effect.fn.Return<CloseOutcome> {
-  const failure = Cause.findErrorOption(cause)
-  if (Option.isSome(failure) && failure.value._tag === "Broken") {
-    return CloseOutcome.ResetByPeer({ ...ending(connection), code: failure.value.code })
+  // Time --------------------------------------------------------------------------------------------------------------
+
+  private arm(millis: number): void {
+    this.rang = false
+    this.alarm = setAlarm(this.connection.context, millis, () => {
+      this.alarm = undefined
+      this.rang = true
+      this.look()
+    })
   }
-  if (Option.isNone(failure)) yield* quietly(Effect.logError(`close ${connection.name}: a defect; resetting`, cause))
-  connection.output.abandon()
-  const outcome = CloseOutcome.Aborted({
-    ...ending(connection),
-    cause: Option.isSome(failure) ? (failure.value as Cut).cause : "abort"
-  })
-  yield* act(connection, "reset")
-  yield* connection.released(releaseMillis)
-  return outcome
-})
 
-/** The provider's last acts. They should not throw; one that does must not keep the close from its end. */
-const act = (connection: Closing, what: "reset" | "release"): Effect.Effect<void> =>
-  Effect.sync(() => connection.transport[what]()).pipe(
-    Effect.catchCause((cause) =>
-      quietly(Effect.logError(`close ${connection.name}: a defect in the transport's ${what}`, cause))
-    )
-  )
+  /** Nothing of this stage is waited for any more. */
+  private leave(): void {
+    this.alarm?.clear()
+    this.alarm = undefined
+    this.rang = false
+    this.words?.interruptUnsafe()
+    this.words = undefined
+  }
 
-/** A farewell that was written but not flushed was not said. */
-const ending = (connection: Closing): Account => {
-  if (connection.farewell === "flushed" && connection.output.state !== "flushed") connection.farewell = "failed"
-  return connection.account()
+  // Accounts ----------------------------------------------------------------------------------------------------------
+
+  /** Bytes were thrown away. */
+  discarded(): void {
+    const { connection } = this
+    this.progressAt = connection.now()
+    if (connection.input.bytesDiscarded > connection.policy.lingerBytesMax) this.look()
+  }
+
+  /** A farewell that was written but not flushed was not said. */
+  private unfinished(): Account {
+    if (this.farewell === "flushed" && this.connection.output.state !== "flushed") this.farewell = "failed"
+    return this.account()
+  }
+
+  private account(): Account {
+    const { closedFirst, input, output, stage } = this.connection
+    const bytesUnsent = output.bytesUnsent
+    return {
+      stage: stage as Account["stage"],
+      closedFirst,
+      farewell: this.farewell,
+      bytesRead: input.bytesRead,
+      bytesWritten: output.bytesTaken - bytesUnsent,
+      bytesDiscarded: input.bytesDiscarded,
+      bytesUnsent,
+      closeMillis: Math.round(this.connection.now() - this.began)
+    }
+  }
 }

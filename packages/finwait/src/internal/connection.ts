@@ -4,7 +4,6 @@
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -19,8 +18,7 @@ import { TypeId } from "../Connection.ts"
 import type { ConnectionError } from "../ConnectionError.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { Receiver, Transport } from "../Transport.ts"
-import { type Alarm, setAlarm } from "./alarms.ts"
-import { type Awaited, Broken, type Closing, closing, Cut } from "./close.ts"
+import { Close, type Closing } from "./close.ts"
 import { each } from "./each.ts"
 import { Input } from "./input.ts"
 import { monotonicMillis } from "./monotonic.ts"
@@ -40,24 +38,21 @@ export class ConnectionImpl implements Closing, Receiver {
   readonly output: Output
   stage: Stage = "Open"
   isDraining = false
-  farewell: Account["farewell"] = "none"
-  progressAt = 0
+  isReleased = false
+  brokenCode: string | undefined
+  /** Who ended first; meaningful from then on. */
+  closedFirst: Account["closedFirst"] = "local"
   /** For who keeps it waiting: the peer is gone. */
   onLost: (() => void) | undefined
   /** For the server's registry. */
   onClosed: ((outcome: CloseOutcome) => void) | undefined
   private readonly clock: Clock.Clock
-  private closedFirst: Account["closedFirst"] | undefined
-  private closeBegan: number | undefined
-  private brokenCode: string | undefined
-  private cutCause: AbortCause | undefined
-  private wake: (() => void) | undefined
-  private deadline: Alarm | undefined
-  private isReleased = false
-  private ended: CloseOutcome | undefined
-  private outcomeWaiters: Array<(exit: Exit.Exit<CloseOutcome>) => void> = []
-  private drainWaiters: Array<(exit: Exit.Exit<void>) => void> = []
+  private hasEnded = false
+  private closing: Close | undefined
   private uncut: (() => void) | undefined
+  private ended: CloseOutcome | undefined
+  private outcomeWaiters: Array<(exit: Exit.Exit<CloseOutcome>) => void> | undefined
+  private drainWaiters: Array<(exit: Exit.Exit<void>) => void> | undefined
 
   constructor(transport: Transport, policy: ClosePolicy, context: Context.Context<never>) {
     this.transport = transport
@@ -136,41 +131,32 @@ export class ConnectionImpl implements Closing, Receiver {
   get outcome(): Effect.Effect<CloseOutcome> {
     return Effect.callback<CloseOutcome>((resume) => {
       if (this.ended !== undefined) return resume(Exit.succeed(this.ended))
-      this.outcomeWaiters.push(resume)
-      return Effect.sync(() => {
-        const index = this.outcomeWaiters.indexOf(resume)
-        if (index >= 0) this.outcomeWaiters.splice(index, 1)
-      })
+      const waiters = (this.outcomeWaiters ??= [])
+      waiters.push(resume)
+      return Effect.sync(() => remove(waiters, resume))
     })
   }
 
-  /** Begins the one close, on a fiber that nobody interrupts. Whoever owns the connection's scope awaits its outcome. */
-  beginClose(): void {
-    if (this.closeBegan !== undefined) return
-    this.closeBegan = this.now()
-    this.closedFirst ??= this.input.peerEnded ? "peer" : "local"
-    const shutdown = Context.get(this.context, CurrentShutdown)
-    this.uncut = shutdown.onCut(() => this.cut("shutdown"))
-    this.input.close()
-    this.deadline = setAlarm(this.context, Duration.toMillis(this.policy.deadline), () => this.cut("deadline"))
-    this.fork(closing(this)).addObserver((exit) => {
-      if (Exit.isSuccess(exit)) this.conclude(exit.value)
-    })
+  /** Begins the one close, `cut` with no time. Whoever owns the connection's scope awaits its outcome. */
+  beginClose(cut?: AbortCause): void {
+    if (this.closing !== undefined) return
+    this.endsBy(this.input.peerEnded ? "peer" : "local")
+    this.closing = new Close(this, cut)
+    this.uncut = Context.get(this.context, CurrentShutdown).onCut(() => this.cut("shutdown"))
+    this.closing.begin()
   }
 
   /** No more time: what is open is reset. Begins the close when nobody has. */
   cut(cause: AbortCause): void {
-    this.cutCause ??= cause
-    this.beginClose()
-    this.wakeClose()
+    if (this.closing === undefined) this.beginClose(cause)
+    else this.closing.cut(cause)
   }
 
-  private conclude(outcome: CloseOutcome): void {
+  conclude(outcome: CloseOutcome): void {
     this.stage = "Closed"
     this.ended = outcome
     this.uncut?.()
-    this.deadline?.clear()
-    this.uncut = this.deadline = undefined
+    this.uncut = undefined
     this.transport.observe?.(outcome)
     recordClose(this.context, this.name, outcome)
     const ownedByServer = this.onClosed !== undefined
@@ -178,9 +164,9 @@ export class ConnectionImpl implements Closing, Receiver {
       Context.get(this.context, CurrentShutdown).force()
     }
     const waiters = this.outcomeWaiters
-    this.outcomeWaiters = []
+    this.outcomeWaiters = undefined
     this.onClosed?.(outcome)
-    for (const resume of waiters) resume(Exit.succeed(outcome))
+    if (waiters !== undefined) for (const resume of waiters) resume(Exit.succeed(outcome))
   }
 
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
@@ -196,57 +182,9 @@ export class ConnectionImpl implements Closing, Receiver {
     this.transport.observe?.(stage)
   }
 
-  until(condition: () => boolean, millis = Infinity): Awaited {
-    return this.awaiting((): Exit.Exit<boolean, Cut | Broken> | undefined => {
-      if (this.brokenCode !== undefined) return Exit.fail(new Broken(this.brokenCode))
-      if (this.cutCause !== undefined) return Exit.fail(new Cut(this.cutCause))
-      return condition() ? Exit.succeed(true) : undefined
-    }, millis)
-  }
-
-  released(millis: number): Effect.Effect<boolean> {
-    return this.awaiting(() => (this.isReleased ? Exit.succeed(true) : undefined), millis)
-  }
-
-  private awaiting<E>(check: () => Exit.Exit<boolean, E> | undefined, millis: number): Effect.Effect<boolean, E> {
-    return Effect.callback((resume) => {
-      let alarm: Alarm | undefined
-      const over = (exit: Exit.Exit<boolean, E> | undefined) => {
-        if (exit === undefined) return
-        this.wake = undefined
-        alarm?.clear()
-        resume(exit)
-      }
-      this.wake = () => over(check())
-      this.wake()
-      if (this.wake !== undefined && millis !== Infinity) {
-        alarm = setAlarm(this.context, millis, () => over(Exit.succeed(false)))
-      }
-    })
-  }
-
-  wakeClose(): void {
-    this.wake?.()
-  }
-
-  discarded(): void {
-    this.progressAt = this.now()
-    if (this.input.bytesDiscarded > this.policy.lingerBytesMax) this.wakeClose()
-  }
-
-  account(): Account {
-    const { input, output } = this
-    const bytesUnsent = output.bytesUnsent
-    return {
-      stage: this.stage as Account["stage"],
-      closedFirst: this.closedFirst!,
-      farewell: this.farewell,
-      bytesRead: input.bytesRead,
-      bytesWritten: output.bytesTaken - bytesUnsent,
-      bytesDiscarded: input.bytesDiscarded,
-      bytesUnsent,
-      closeMillis: Math.round(this.now() - (this.closeBegan ?? this.now()))
-    }
+  private endsBy(who: Account["closedFirst"]): void {
+    if (!this.hasEnded) this.closedFirst = who
+    this.hasEnded = true
   }
 
   // The drain ---------------------------------------------------------------------------------------------------------
@@ -255,19 +193,17 @@ export class ConnectionImpl implements Closing, Receiver {
     if (this.isDraining) return
     this.isDraining = true
     const waiters = this.drainWaiters
-    this.drainWaiters = []
-    for (const resume of waiters) resume(Exit.void)
+    this.drainWaiters = undefined
+    if (waiters !== undefined) for (const resume of waiters) resume(Exit.void)
     this.input.announce()
   }
 
   get draining(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       if (this.isDraining) return resume(Exit.void)
-      this.drainWaiters.push(resume)
-      return Effect.sync(() => {
-        const index = this.drainWaiters.indexOf(resume)
-        if (index >= 0) this.drainWaiters.splice(index, 1)
-      })
+      const waiters = (this.drainWaiters ??= [])
+      waiters.push(resume)
+      return Effect.sync(() => remove(waiters, resume))
     })
   }
 
@@ -282,9 +218,9 @@ export class ConnectionImpl implements Closing, Receiver {
   }
 
   onEnd(): void {
-    this.closedFirst ??= this.output.state === "open" ? "peer" : "local"
+    this.endsBy(this.output.state === "open" ? "peer" : "local")
     this.input.onEnd()
-    this.wakeClose()
+    this.closing?.look()
   }
 
   onWritable(): void {
@@ -293,21 +229,27 @@ export class ConnectionImpl implements Closing, Receiver {
 
   onFlushed(): void {
     this.output.onFlushed()
-    this.wakeClose()
+    this.closing?.look()
   }
 
   onBroken(code: string): void {
     if (this.brokenCode !== undefined) return
     this.brokenCode = code
-    this.closedFirst ??= this.output.state === "open" ? "peer" : "local"
+    this.endsBy(this.output.state === "open" ? "peer" : "local")
     this.input.onBroken(code)
     this.output.onBroken(code)
-    this.wakeClose()
+    this.closing?.look()
     this.onLost?.()
   }
 
   onReleased(): void {
     this.isReleased = true
-    this.wakeClose()
+    this.closing?.look()
   }
+}
+
+/** Waiters are told all at once, or leave one by one, from a list that may have been told meanwhile. */
+const remove = <A>(waiters: Array<A>, waiter: A): void => {
+  const index = waiters.indexOf(waiter)
+  if (index >= 0) waiters.splice(index, 1)
 }

@@ -43,6 +43,11 @@ export interface Sink {
   end(exit: Pulled): void
 }
 
+/** Hears that bytes were thrown away. */
+export interface Discarder {
+  discarded(): void
+}
+
 export class Input {
   readonly transport: Transport
   bytesRead = 0
@@ -57,7 +62,7 @@ export class Input {
   private waiter: ((effect: Pulled) => void) | undefined
   private waiterAtBoundary = true
   private sink: Sink | undefined
-  private onDiscard: ((bytes: number) => void) | undefined
+  private discarder: Discarder | undefined
   private sweep: "none" | "sweeping" | "capped" | "swept" = "none"
   /** Counts the parts of a sweep: a part that was cut off may still call back. */
   private sweepPart = 0
@@ -187,7 +192,7 @@ export class Input {
 
   onData(chunk: Uint8Array): void {
     this.bytesRead += chunk.length
-    if (this.onDiscard !== undefined) {
+    if (this.discarder !== undefined) {
       this.discard(chunk.length)
       return
     }
@@ -236,7 +241,7 @@ export class Input {
   /** Nobody takes what arrives: hold the peer back, unless a sweep still gathers. */
   private hold(): void {
     // A handler that closes its connection is done with the input, not in the way of it.
-    if (this.onDiscard !== undefined) return
+    if (this.discarder !== undefined) return
     if (this.sweep !== "sweeping") return this.stop()
     if (this.chunksBytes < sweepBytesMax) return
     this.sweep = "capped"
@@ -246,7 +251,7 @@ export class Input {
   // The drain ---------------------------------------------------------------------------------------------------------
 
   announce(): void {
-    if (this.sweep !== "none" || this.ended !== undefined || this.onDiscard !== undefined) return
+    if (this.sweep !== "none" || this.ended !== undefined || this.discarder !== undefined) return
     this.sweepUntil = this.bytesRead + sweepTotalBytesMax
     this.beginSweep()
   }
@@ -264,7 +269,7 @@ export class Input {
   private finishSweep(): void {
     if (this.sweep !== "sweeping") return
     this.sweep = "swept"
-    if (this.onDiscard !== undefined || this.ended !== undefined) return
+    if (this.discarder !== undefined || this.ended !== undefined) return
     if (this.waiter !== undefined) {
       if (this.waiterAtBoundary) {
         this.stop()
@@ -287,16 +292,16 @@ export class Input {
     if (sink !== undefined && !sink.busy) this.feed(sink)
   }
 
-  /** From now on everything is read and thrown away; each time, `onDiscard` hears how much. */
-  discardAll(onDiscard: (bytes: number) => void): void {
-    this.onDiscard = onDiscard
+  /** From now on everything is read and thrown away. */
+  discardAll(discarder: Discarder): void {
+    this.discarder = discarder
     for (const chunk of this.chunks.splice(0)) this.discard(chunk.length)
     if (!this.peerEnded) this.flow()
   }
 
   private discard(bytes: number): void {
     this.bytesDiscarded += bytes
-    this.onDiscard!(bytes)
+    this.discarder!.discarded()
   }
 
   private error(reason: Busy | Closed | Reset): ConnectionError {
