@@ -10,6 +10,7 @@ import type { Address } from "./Address.ts"
 import type { ClosePolicy } from "./ClosePolicy.ts"
 import type { Connection } from "./Connection.ts"
 import { ConnectionImpl } from "./internal/connection.ts"
+import { Environment } from "./internal/environment.ts"
 import type { Acceptor, AcceptReceiver, Transport } from "./Transport.ts"
 
 /**
@@ -77,6 +78,7 @@ export const defaultWaitingMax = 511
 class ListenerImpl implements Listener, AcceptReceiver {
   readonly acceptor: Acceptor
   readonly options: Options
+  readonly environment: Environment
   private receiver: Receiver | undefined
   private suspended = false
   private handingOver = false
@@ -85,6 +87,7 @@ class ListenerImpl implements Listener, AcceptReceiver {
   constructor(acceptor: Acceptor, options: Options) {
     this.acceptor = acceptor
     this.options = options
+    this.environment = new Environment(options.policy, options.context)
   }
 
   get address() {
@@ -133,7 +136,7 @@ class ListenerImpl implements Listener, AcceptReceiver {
       this.receiver!.onRefused("waitingMax")
       return
     }
-    const connection = new ConnectionImpl(transport, this.options.policy, this.options.context)
+    const connection = new ConnectionImpl(transport, this.environment)
     if (this.suspended) this.keepWaiting(connection)
     else this.receiver!.onConnection(connection)
   }

@@ -11,6 +11,7 @@ import * as Address from "./Address.ts"
 import * as ClosePolicy from "./ClosePolicy.ts"
 import type { Connection } from "./Connection.ts"
 import { ConnectionImpl } from "./internal/connection.ts"
+import { Environment } from "./internal/environment.ts"
 import * as Check from "./internal/options.ts"
 import * as Listener from "./Listener.ts"
 import { AddressInvalid, NetworkError } from "./NetworkError.ts"
@@ -96,7 +97,7 @@ export const make = (provider: Transport.Provider): Network["Service"] => ({
           made?.reset()
           return Effect.failCause(exit.cause)
         }
-        const connection = new ConnectionImpl(exit.value, policy, context)
+        const connection = new ConnectionImpl(exit.value, new Environment(policy, context))
         return Effect.as(Scope.addFinalizer(scope, connection.close), connection)
       })
     )

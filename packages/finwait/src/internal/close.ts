@@ -23,7 +23,6 @@
  * drain and a second signal cut it short instead, which is the same close with no time left.
  */
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -33,6 +32,7 @@ import type { ClosePolicy } from "../ClosePolicy.ts"
 import type { Connection } from "../Connection.ts"
 import type { Transport } from "../Transport.ts"
 import { type Alarm, setAlarm } from "./alarms.ts"
+import type { Environment } from "./environment.ts"
 import type { Input } from "./input.ts"
 import { quietly } from "./observe.ts"
 import type { Output } from "./output.ts"
@@ -46,8 +46,7 @@ const releaseMillis = 1000
 /** What the close needs of the connection that it closes. */
 export interface Closing extends Connection {
   readonly transport: Transport
-  readonly policy: ClosePolicy
-  readonly context: Context.Context<never>
+  readonly environment: Environment
   readonly input: Input
   readonly output: Output
   /** As messages name it. */
@@ -58,8 +57,6 @@ export interface Closing extends Connection {
   readonly brokenCode: string | undefined
   /** The descriptor is gone. */
   readonly isReleased: boolean
-  /** Monotonic milliseconds. */
-  now(): number
   enter(stage: Stage): void
   /** Runs something on a fiber of its own. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E>
@@ -91,15 +88,14 @@ export class Close {
   constructor(connection: Closing, cause: AbortCause | undefined) {
     this.connection = connection
     this.cause = cause
-    this.began = connection.now()
+    this.began = connection.environment.now()
   }
 
   begin(): void {
-    const { connection } = this
-    const { deadline, farewell } = connection.policy
-    if (farewell !== undefined) this.farewell = "failed"
-    connection.input.close()
-    this.deadline = setAlarm(connection.context, Duration.toMillis(deadline), () => this.cut("deadline"))
+    const { environment, input } = this.connection
+    if (environment.policy.farewell !== undefined) this.farewell = "failed"
+    input.close()
+    this.deadline = setAlarm(environment.context, environment.deadlineMillis, () => this.cut("deadline"))
     this.stepping = false
     this.look()
   }
@@ -135,10 +131,10 @@ export class Close {
     }
     if (this.cause !== undefined) return this.abort(this.cause)
     switch (connection.stage) {
-      case "Open":
-        return connection.policy.farewell !== undefined && connection.output.state === "open"
-          ? this.sayFarewell(connection.policy.farewell)
-          : this.flush()
+      case "Open": {
+        const { farewell } = connection.environment.policy
+        return farewell !== undefined && connection.output.state === "open" ? this.sayFarewell(farewell) : this.flush()
+      }
       case "Farewell":
         return this.awaitFarewell()
       case "Flushing":
@@ -151,11 +147,11 @@ export class Close {
   /** The protocol's last words. Not being able to say them never stops the close. */
   private sayFarewell(farewell: NonNullable<ClosePolicy["farewell"]>): void {
     const { connection } = this
-    const { farewellRetry, farewellTimeout } = connection.policy
+    const { farewellMillis, policy } = connection.environment
     connection.enter("Farewell")
     connection.output.waitForRoom = false
     const words = Effect.suspend(() => farewell(connection)).pipe(
-      Effect.retry({ schedule: farewellRetry, while: () => connection.output.state === "open" })
+      Effect.retry({ schedule: policy.farewellRetry, while: () => connection.output.state === "open" })
     )
     // On a fiber of its own, because it is somebody else's code: one that cannot be interrupted must not hold the close.
     this.words = connection.fork(words)
@@ -163,7 +159,7 @@ export class Close {
       this.said = exit
       this.look()
     })
-    this.arm(Duration.toMillis(farewellTimeout))
+    this.arm(farewellMillis)
   }
 
   private awaitFarewell(): void {
@@ -172,7 +168,7 @@ export class Close {
     if (said !== undefined && Exit.isSuccess(said)) {
       this.farewell = "flushed"
     } else {
-      const { farewellTimeout } = connection.policy
+      const { farewellTimeout } = connection.environment.policy
       const why = said === undefined ? `no end within farewellTimeout ${Duration.format(farewellTimeout)}` : said.cause
       connection.fork(quietly(Effect.logDebug(`close ${connection.name}: the farewell failed`, why)))
     }
@@ -193,19 +189,18 @@ export class Close {
   /** Reads and throws away until the peer's FIN, within the three limits. */
   private linger(): void {
     this.connection.enter("Lingering")
-    this.lingerBegan = this.progressAt = this.connection.now()
+    this.lingerBegan = this.progressAt = this.connection.environment.now()
     this.again = true
   }
 
   private awaitFin(): void {
-    const { connection } = this
-    const { input, policy } = connection
+    const { environment, input } = this.connection
     if (input.peerEnded) return this.end(CloseOutcome.Graceful(this.account()))
-    if (input.bytesDiscarded > policy.lingerBytesMax) return this.expire("lingerBytesMax")
+    if (input.bytesDiscarded > environment.policy.lingerBytesMax) return this.expire("lingerBytesMax")
     if (this.alarm !== undefined) return
-    const idleUntil = this.progressAt + Duration.toMillis(policy.lingerIdleTimeout)
-    const until = this.lingerBegan + Duration.toMillis(policy.lingerTimeout)
-    const left = Math.min(idleUntil, until) - connection.now()
+    const idleUntil = this.progressAt + environment.lingerIdleMillis
+    const until = this.lingerBegan + environment.lingerMillis
+    const left = Math.min(idleUntil, until) - environment.now()
     // Progress does not ring: it is looked at when the silence would have been too long.
     if (left > 0) this.arm(left)
     else this.expire(idleUntil < until ? "lingerIdleTimeout" : "lingerTimeout")
@@ -260,7 +255,7 @@ export class Close {
 
   private arm(millis: number): void {
     this.rang = false
-    this.alarm = setAlarm(this.connection.context, millis, () => {
+    this.alarm = setAlarm(this.connection.environment.context, millis, () => {
       this.alarm = undefined
       this.rang = true
       this.look()
@@ -280,9 +275,9 @@ export class Close {
 
   /** Bytes were thrown away. */
   discarded(): void {
-    const { connection } = this
-    this.progressAt = connection.now()
-    if (connection.input.bytesDiscarded > connection.policy.lingerBytesMax) this.look()
+    const { environment, input } = this.connection
+    this.progressAt = environment.now()
+    if (input.bytesDiscarded > environment.policy.lingerBytesMax) this.look()
   }
 
   /** A farewell that was written but not flushed was not said. */
@@ -292,7 +287,7 @@ export class Close {
   }
 
   private account(): Account {
-    const { closedFirst, input, output, stage } = this.connection
+    const { closedFirst, environment, input, output, stage } = this.connection
     const bytesUnsent = output.bytesUnsent
     return {
       stage: stage as Account["stage"],
@@ -302,7 +297,7 @@ export class Close {
       bytesWritten: output.bytesTaken - bytesUnsent,
       bytesDiscarded: input.bytesDiscarded,
       bytesUnsent,
-      closeMillis: Math.round(this.connection.now() - this.began)
+      closeMillis: Math.round(environment.now() - this.began)
     }
   }
 }

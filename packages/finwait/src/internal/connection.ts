@@ -2,8 +2,7 @@
  * A connection: an input, an output, and the one close that ends them, over a transport.
  */
 import type * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -13,27 +12,28 @@ import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import * as Address from "../Address.ts"
 import type { AbortCause, Account, CloseOutcome, Stage } from "../CloseOutcome.ts"
-import type { ClosePolicy } from "../ClosePolicy.ts"
 import { TypeId } from "../Connection.ts"
 import type { ConnectionError } from "../ConnectionError.ts"
-import { CurrentShutdown } from "../Shutdown.ts"
 import type { Receiver, Transport } from "../Transport.ts"
 import { Close, type Closing } from "./close.ts"
 import { each } from "./each.ts"
+import type { Environment } from "./environment.ts"
 import { Input } from "./input.ts"
-import { monotonicMillis } from "./monotonic.ts"
-import { recordClose, recordOpen } from "./observe.ts"
 import { Output, Write } from "./output.ts"
 import { socketReader, socketWriter } from "./socket.ts"
 
 const encoder = new TextEncoder()
 
+/** A server, which counts its connections' outcomes itself. */
+export interface Owner {
+  closed(outcome: CloseOutcome): void
+}
+
 export class ConnectionImpl implements Closing, Receiver {
   readonly [TypeId] = TypeId
   readonly [Socket.TypeId] = Socket.TypeId
   readonly transport: Transport
-  readonly policy: ClosePolicy
-  readonly context: Context.Context<never>
+  readonly environment: Environment
   readonly input: Input
   readonly output: Output
   stage: Stage = "Open"
@@ -44,9 +44,8 @@ export class ConnectionImpl implements Closing, Receiver {
   closedFirst: Account["closedFirst"] = "local"
   /** For who keeps it waiting: the peer is gone. */
   onLost: (() => void) | undefined
-  /** For the server's registry. */
-  onClosed: ((outcome: CloseOutcome) => void) | undefined
-  private readonly clock: Clock.Clock
+  /** Who is told first that it has closed. */
+  owner: Owner | undefined
   private hasEnded = false
   private closing: Close | undefined
   private uncut: (() => void) | undefined
@@ -54,15 +53,17 @@ export class ConnectionImpl implements Closing, Receiver {
   private outcomeWaiters: Array<(exit: Exit.Exit<CloseOutcome>) => void> | undefined
   private drainWaiters: Array<(exit: Exit.Exit<void>) => void> | undefined
 
-  constructor(transport: Transport, policy: ClosePolicy, context: Context.Context<never>) {
+  constructor(transport: Transport, environment: Environment) {
     this.transport = transport
-    this.policy = policy
-    this.context = context
-    this.clock = Context.get(context, Clock.Clock)
+    this.environment = environment
     this.input = new Input(transport)
     this.output = new Output(transport)
     transport.attach(this)
-    recordOpen(context)
+    environment.counters.open++
+  }
+
+  get context(): Context.Context<never> {
+    return this.environment.context
   }
 
   get localAddress() {
@@ -142,7 +143,7 @@ export class ConnectionImpl implements Closing, Receiver {
     if (this.closing !== undefined) return
     this.endsBy(this.input.peerEnded ? "peer" : "local")
     this.closing = new Close(this, cut)
-    this.uncut = Context.get(this.context, CurrentShutdown).onCut(() => this.cut("shutdown"))
+    this.uncut = this.environment.shutdown.onCut(() => this.cut("shutdown"))
     this.closing.begin()
   }
 
@@ -158,14 +159,13 @@ export class ConnectionImpl implements Closing, Receiver {
     this.uncut?.()
     this.uncut = undefined
     this.transport.observe?.(outcome)
-    recordClose(this.context, this.name, outcome)
-    const ownedByServer = this.onClosed !== undefined
-    if (!ownedByServer && outcome._tag === "Aborted" && outcome.cause === "shutdown") {
-      Context.get(this.context, CurrentShutdown).force()
-    }
+    const { counters, isDebugging, shutdown } = this.environment
+    counters.close(outcome)
+    if (isDebugging) this.fork(Effect.logDebug(`closed ${this.name}: ${outcome._tag}`, outcome))
+    if (this.owner === undefined && outcome._tag === "Aborted" && outcome.cause === "shutdown") shutdown.force()
     const waiters = this.outcomeWaiters
     this.outcomeWaiters = undefined
-    this.onClosed?.(outcome)
+    this.owner?.closed(outcome)
     if (waiters !== undefined) for (const resume of waiters) resume(Exit.succeed(outcome))
   }
 
@@ -174,7 +174,7 @@ export class ConnectionImpl implements Closing, Receiver {
   }
 
   now(): number {
-    return monotonicMillis(this.clock)
+    return this.environment.now()
   }
 
   enter(stage: Stage): void {

@@ -5,6 +5,7 @@
  * given a fiber, and the input waits until it has ended: one chunk at a time, back-pressure end to end. The reading
  * fiber itself parks once, until the input ends, a handler fails, or it is interrupted.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -22,20 +23,20 @@ class Each<E> implements Sink {
   private readonly input: Input
   private readonly handle: (chunk: Uint8Array) => Handled<E, never>
   private readonly isUnfinished: (() => boolean) | undefined
-  private readonly run: (effect: Handled<E, never>) => Fiber.Fiber<unknown, E>
+  private readonly context: Context.Context<never>
   private readonly resume: (exit: Effect.Effect<void, E | ConnectionError>) => void
 
   constructor(
     input: Input,
     handle: (chunk: Uint8Array) => Handled<E, never>,
     isUnfinished: (() => boolean) | undefined,
-    run: (effect: Handled<E, never>) => Fiber.Fiber<unknown, E>,
+    context: Context.Context<never>,
     resume: (exit: Effect.Effect<void, E | ConnectionError>) => void
   ) {
     this.input = input
     this.handle = handle
     this.isUnfinished = isUnfinished
-    this.run = run
+    this.context = context
     this.resume = resume
   }
 
@@ -57,18 +58,16 @@ class Each<E> implements Sink {
     if (effect instanceof Write) effect = effect.output.write(effect.bytes) as Handled<E, never>
     if (Exit.isExit(effect)) return this.settle(effect as Exit.Exit<unknown, E>)
     this.starting = true
-    const fiber = this.run(effect)
+    const fiber = Effect.runForkWith(this.context)(effect)
     this.starting = false
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.settle(exit)
     this.active = fiber
-    fiber.addObserver(this.onExit)
-  }
-
-  private readonly onExit = (exit: Exit.Exit<unknown, E>): void => {
-    this.active = undefined
-    this.settle(exit)
-    if (!this.over) this.input.feed(this)
+    fiber.addObserver((exit) => {
+      this.active = undefined
+      this.settle(exit)
+      if (!this.over) this.input.feed(this)
+    })
   }
 
   private settle(exit: Exit.Exit<unknown, E>): void {
@@ -96,10 +95,10 @@ export const each = <E, R>(
   handle: (chunk: Uint8Array) => Handled<E, R>,
   isUnfinished?: () => boolean
 ): Effect.Effect<void, E | ConnectionError, R> =>
-  Effect.withFiber((parent) => {
-    const run = Effect.runForkWith(parent.context as never)
-    return Effect.callback<void, E | ConnectionError>((resume) => {
-      const sink = new Each<E>(input, handle as (chunk: Uint8Array) => Handled<E, never>, isUnfinished, run, resume)
+  Effect.withFiber(({ context }) =>
+    Effect.callback<void, E | ConnectionError>((resume) => {
+      const handler = handle as (chunk: Uint8Array) => Handled<E, never>
+      const sink = new Each<E>(input, handler, isUnfinished, context as Context.Context<never>, resume)
       const busy = input.attachSink(sink)
       if (busy !== undefined) return resume(Exit.fail(busy))
       input.feed(sink)
@@ -108,4 +107,4 @@ export const each = <E, R>(
         return sink.active === undefined ? Exit.void : Fiber.interrupt(sink.active)
       })
     })
-  })
+  )

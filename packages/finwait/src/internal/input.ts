@@ -10,6 +10,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Address from "../Address.ts"
 import { Busy, Closed, ConnectionError, Reset } from "../ConnectionError.ts"
@@ -43,6 +44,24 @@ export interface Sink {
   end(exit: Pulled): void
 }
 
+/** One read, as an effect that can be run again and again; cheaper than a suspended closure. */
+interface Pull extends Effect.Effect<Uint8Array, ConnectionError | Cause.Done> {
+  readonly input: Input
+  readonly boundary: boolean
+}
+
+const Pull = function (this: { input: Input; boundary: boolean }, input: Input, boundary: boolean) {
+  this.input = input
+  this.boundary = boundary
+} as unknown as new (input: Input, boundary: boolean) => Pull
+
+Pull.prototype = Effectable.Prototype<Pull>({
+  label: "Connection.pull",
+  evaluate() {
+    return this.input.take(this.boundary)
+  }
+})
+
 /** Hears that bytes were thrown away. */
 export interface Discarder {
   discarded(): void
@@ -54,7 +73,8 @@ export class Input {
   bytesDiscarded = 0
   /** The peer's FIN has arrived. */
   peerEnded = false
-  private chunks: Array<Uint8Array> = []
+  /** What waits to be taken. Most connections are idle, or read by who takes at once: made when it is needed. */
+  private chunks: Array<Uint8Array> | undefined
   private chunksBytes = 0
   private flowing = false
   /** Why no more bytes will come; the error itself is made for who asks. */
@@ -67,17 +87,22 @@ export class Input {
   /** Counts the parts of a sweep: a part that was cut off may still call back. */
   private sweepPart = 0
   private sweepUntil = Infinity
-  private readonly takeWaiting: Pulled = Effect.suspend(() => this.take(this.waiterAtBoundary))
-
+  // One of each per connection, and only where somebody pulls.
+  private pulling: Pulled | undefined
+  private pullingRest: Pulled | undefined
   constructor(transport: Transport) {
     this.transport = transport
   }
 
   /** The next chunk; ends at a message boundary when the connection is told to drain. */
-  readonly pull: Pulled = Effect.suspend(() => this.take(true))
+  get pull(): Pulled {
+    return (this.pulling ??= new Pull(this, true))
+  }
 
   /** The next chunk of a message that has begun: a drain does not end it. */
-  readonly pullRest: Pulled = Effect.suspend(() => this.take(false))
+  get pullRest(): Pulled {
+    return (this.pullingRest ??= new Pull(this, false))
+  }
 
   /** Nothing is in hand, and nobody works: the reader waits for the peer. */
   get waiting(): boolean {
@@ -119,7 +144,7 @@ export class Input {
     const waiter = this.waiter
     if (waiter === undefined) return
     this.waiter = undefined
-    waiter(this.takeWaiting)
+    waiter(this.waiterAtBoundary ? this.pull : this.pullRest)
   }
 
   /** Fails the waiting reader, whose right to read has ended, and leaves the input as it is. */
@@ -130,7 +155,7 @@ export class Input {
   }
 
   shift(): Uint8Array | undefined {
-    const chunk = this.chunks.shift()
+    const chunk = this.chunks?.shift()
     if (chunk !== undefined) this.chunksBytes -= chunk.length
     return chunk
   }
@@ -202,17 +227,18 @@ export class Input {
 
   private deliver(chunk: Uint8Array): void {
     const sink = this.sink
-    if (sink !== undefined && !sink.busy && this.chunks.length === 0) {
+    if (sink !== undefined && !sink.busy && this.chunksBytes === 0) {
       sink.take(chunk)
       if (this.sink !== sink) return
       if (sink.busy) this.hold()
       else if (this.ended !== undefined || this.sweep === "swept") this.feed(sink)
       return
     }
-    this.chunks.push(chunk)
+    if (this.chunks === undefined) this.chunks = [chunk]
+    else this.chunks.push(chunk)
     this.chunksBytes += chunk.length
     this.wake()
-    if (this.chunks.length > 0) this.hold()
+    if (this.chunksBytes > 0) this.hold()
   }
 
   onEnd(): void {
@@ -295,7 +321,7 @@ export class Input {
   /** From now on everything is read and thrown away. */
   discardAll(discarder: Discarder): void {
     this.discarder = discarder
-    for (const chunk of this.chunks.splice(0)) this.discard(chunk.length)
+    for (let chunk; (chunk = this.shift()) !== undefined;) this.discard(chunk.length)
     if (!this.peerEnded) this.flow()
   }
 

@@ -28,10 +28,10 @@ export class Output {
   /** A close does its own waiting: a farewell does not wait for room. */
   waitForRoom = true
   bytesTaken = 0
-  private queue: Array<Uint8Array> = []
+  private queue: Array<Uint8Array> | undefined
   private queueBytes = 0
   private accepting = true
-  private waiters: Array<(effect: Written) => void> = []
+  private waiters: Array<(effect: Written) => void> | undefined
   private brokenCode = ""
   private unsentAtEnd = -1
 
@@ -47,7 +47,7 @@ export class Output {
 
   /** Somebody waits for the peer to take something. */
   get waiting(): boolean {
-    return this.waiters.length > 0
+    return this.waiters !== undefined && this.waiters.length > 0
   }
 
   write(bytes: Uint8Array): Written {
@@ -57,38 +57,43 @@ export class Output {
     if (this.accepting && bytes.length <= sliceBytes) {
       this.accepting = this.transport.write(bytes)
     } else {
-      this.queue.push(bytes)
+      ;(this.queue ??= []).push(bytes)
       this.queueBytes += bytes.length
       this.pump()
     }
-    return this.accepting || !this.waitForRoom ? Exit.void : this.awaitRoom
+    return this.accepting || !this.waitForRoom ? Exit.void : this.awaitRoom()
   }
 
-  private readonly awaitRoom: Written = Effect.callback((resume) => {
-    // Between the write and the wait the scheduler may have let others go first: what they told nobody would be lost.
-    if (this.state === "broken") return resume(this.failure("write"))
-    if (this.accepting || this.state === "flushed") return resume(Exit.void)
-    this.waiters.push(resume)
-    return Effect.sync(() => {
-      const index = this.waiters.indexOf(resume)
-      if (index >= 0) this.waiters.splice(index, 1)
+  private awaitRoom(): Written {
+    return Effect.callback((resume) => {
+      // Between the write and the wait the scheduler may have let others go first: what they told nobody would be lost.
+      if (this.state === "broken") return resume(this.failure("write"))
+      if (this.accepting || this.state === "flushed") return resume(Exit.void)
+      const waiters = (this.waiters ??= [])
+      waiters.push(resume)
+      return Effect.sync(() => {
+        const index = waiters.indexOf(resume)
+        if (index >= 0) waiters.splice(index, 1)
+      })
     })
-  })
+  }
 
   private pump(): void {
-    while (this.accepting && this.queue.length > 0) {
-      const head = this.queue[0]!
+    const { queue } = this
+    while (this.accepting && queue !== undefined && queue.length > 0) {
+      const head = queue[0]!
       const slice = head.length <= sliceBytes ? head : head.subarray(0, sliceBytes)
-      if (slice === head) this.queue.shift()
-      else this.queue[0] = head.subarray(sliceBytes)
+      if (slice === head) queue.shift()
+      else queue[0] = head.subarray(sliceBytes)
       this.queueBytes -= slice.length
       this.accepting = this.transport.write(slice)
     }
   }
 
   private settle(effect: Written): void {
-    const waiters = this.waiters
-    this.waiters = []
+    const { waiters } = this
+    if (waiters === undefined) return
+    this.waiters = undefined
     for (const resume of waiters) resume(effect)
   }
 
@@ -96,15 +101,17 @@ export class Output {
   end(): void {
     if (this.state !== "open") return
     this.state = "ended"
-    if (this.queue.length === 0) this.transport.closeWrite()
+    if (this.queueBytes === 0) this.transport.closeWrite()
   }
 
   /** The half-close as the application asks for it. */
-  readonly closeWrite: Written = Effect.suspend(() => {
-    if (this.state === "broken") return this.failure("closeWrite")
-    this.end()
-    return Exit.void
-  })
+  get closeWrite(): Written {
+    return Effect.suspend(() => {
+      if (this.state === "broken") return this.failure("closeWrite")
+      this.end()
+      return Exit.void
+    })
+  }
 
   // What the transport tells ------------------------------------------------------------------------------------------
 
@@ -142,7 +149,7 @@ export class Output {
 
   private freeze(): void {
     this.unsentAtEnd = this.bytesUnsent
-    this.queue = []
+    this.queue = undefined
     this.queueBytes = 0
   }
 

@@ -11,19 +11,20 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Address from "../Address.ts"
+import type { CloseOutcome } from "../CloseOutcome.ts"
 import type { Connection } from "../Connection.ts"
 import { ConnectionError } from "../ConnectionError.ts"
 import { CurrentMaxFrameBytes, FrameError } from "../Framing.ts"
 import { defaultWaitingMax, type Listener, type Receiver } from "../Listener.ts"
-import * as Metrics from "../Metrics.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { ShutdownBudget } from "../ShutdownBudget.ts"
 import { acceptErrorClass } from "../Transport.ts"
-import type { ConnectionImpl } from "./connection.ts"
+import type { ConnectionImpl, Owner } from "./connection.ts"
 import { type Draining, type DrainOptions, type Served, ServerDrain } from "./drain.ts"
 import { sweepIdle } from "./idle.ts"
+import { type Counters, countersOf } from "./counters.ts"
 import { monotonicMillis } from "./monotonic.ts"
-import { traced } from "./observe.ts"
+import { isTraced } from "./observe.ts"
 
 /** What the server is asked to do; `Server.Options` says what each of these means. */
 export interface Handling extends Pick<DrainOptions, "onDrained"> {
@@ -43,6 +44,29 @@ const warningMillis = 5000
 /** How long accepting rests when the system has no room: as Go's net/http, which backs off to one second. */
 const backOff = Duration.seconds(1)
 
+/** One of its connections: in the registry until it is closed and its handler has ended. */
+class ServedConnection implements Served, Owner {
+  readonly connection: ConnectionImpl
+  readonly host: string | undefined
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  handlerEnded = false
+  outcome: CloseOutcome | undefined
+  private readonly server: ServerImpl
+
+  constructor(connection: ConnectionImpl, host: string | undefined, server: ServerImpl) {
+    this.connection = connection
+    this.host = host
+    this.server = server
+    connection.owner = this
+  }
+
+  closed(outcome: CloseOutcome): void {
+    this.outcome = outcome
+    this.server.settle(this)
+    this.server.drain.look()
+  }
+}
+
 export class ServerImpl implements Receiver, Draining {
   readonly listener: Listener
   readonly options: Handling
@@ -51,7 +75,9 @@ export class ServerImpl implements Receiver, Draining {
   readonly drain: ServerDrain
   readonly served = new Set<Served>()
   private readonly perHost = new Map<string, number>()
-  private readonly handlerContext: Context.Context<never>
+  private readonly runHandler: (handler: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
+  private readonly isTraced: boolean
+  private readonly counters: Counters
   private warnedAt = -Infinity
   private refusals = 0
   private resting = false
@@ -64,8 +90,11 @@ export class ServerImpl implements Receiver, Draining {
     this.options = options
     this.budget = budget
     this.context = context
-    this.handlerContext =
+    this.runHandler = Effect.runForkWith(
       options.maxFrameBytes === undefined ? context : Context.add(context, CurrentMaxFrameBytes, options.maxFrameBytes)
+    )
+    this.isTraced = isTraced(context)
+    this.counters = countersOf(context)
     this.drain = new ServerDrain(this)
   }
 
@@ -107,7 +136,7 @@ export class ServerImpl implements Receiver, Draining {
       }
       this.perHost.set(host, open + 1)
     }
-    Metrics.connectionsAccepted.updateUnsafe(1, this.context)
+    this.counters.accepted++
     this.serve(connection, host)
     this.admit()
   }
@@ -152,7 +181,7 @@ export class ServerImpl implements Receiver, Draining {
 
   /** Counts one that was turned away. The log hears of the first at once, and of the others together. */
   private refused(limit: string): void {
-    Metrics.connectionsRefused.updateUnsafe(1, this.context)
+    this.counters.refused++
     this.refusals++
     const where = Address.describe(this.address)
     if (this.warn(`accept ${where}: ${this.refusals} refused, ${limit} reached; ${this.served.size} open`)) {
@@ -199,31 +228,21 @@ export class ServerImpl implements Receiver, Draining {
   }
 
   private enroll(connection: ConnectionImpl, host: string | undefined): Served {
-    const served: Served = { connection, host, fiber: undefined, handlerEnded: false, outcome: undefined }
+    const served = new ServedConnection(connection, host, this)
     this.served.add(served)
     this.drain.joined()
-    connection.onClosed = (outcome) => {
-      served.outcome = outcome
-      this.settle(served)
-      this.drain.look()
-    }
     return served
   }
 
   private serve(connection: ConnectionImpl, host: string | undefined): void {
     const served = this.enroll(connection, host)
     if (this.drain.announced) connection.announce()
-    const handler = traced(
-      Effect.withFiber((fiber) => {
-        // Known from its first step on: a drain may begin, and be cut, inside of it.
-        served.fiber = fiber
-        return this.options.handler(connection) as Effect.Effect<unknown, unknown>
-      }),
-      this.context,
-      "finwait.connection",
-      () => ({ "network.peer.address": connection.name, "network.local.address": Address.describe(this.address) })
-    )
-    served.fiber = Effect.runForkWith(this.handlerContext)(handler)
+    const handler = Effect.withFiber((fiber) => {
+      // Known from its first step on: a drain may begin, and be cut, inside of it.
+      served.fiber = fiber
+      return this.options.handler(connection) as Effect.Effect<unknown, unknown>
+    })
+    served.fiber = this.runHandler(this.isTraced ? this.traced(handler, connection) : handler)
     served.fiber.addObserver((exit) => {
       served.handlerEnded = true
       if (exit._tag === "Failure") this.handlerFailed(connection, exit)
@@ -232,7 +251,15 @@ export class ServerImpl implements Receiver, Draining {
     })
   }
 
-  private settle(served: Served): void {
+  private traced<A, E>(handler: Effect.Effect<A, E>, connection: Connection): Effect.Effect<A, E> {
+    const attributes = {
+      "network.peer.address": Address.describe(connection.remoteAddress),
+      "network.local.address": Address.describe(this.address)
+    }
+    return Effect.withSpan(handler, "finwait.connection", { attributes })
+  }
+
+  settle(served: Served): void {
     if (!served.handlerEnded || served.outcome === undefined) return
     if (!this.served.delete(served)) return
     if (served.host !== undefined) {
@@ -251,7 +278,7 @@ export class ServerImpl implements Receiver, Draining {
     const where = `handler of ${connection.name}`
     // What a peer can bring about at will must not fill the log.
     if (causedByPeer(exit.cause)) return void this.fork(Effect.logDebug(`${where}: ended`, exit.cause))
-    Metrics.handlersFailed.updateUnsafe(1, this.context)
+    this.counters.handlersFailed++
     this.drain.handlerFailed()
     this.fork(Effect.logError(`${where}: failed; the connection is closed`, exit.cause))
   }

@@ -15,6 +15,9 @@ interface Carrier extends Net.Socket {
   [key]: NodeTransport
 }
 
+const ofTcp: Capabilities = { reset: true, halfClose: true }
+const ofUnix: Capabilities = { reset: false, halfClose: true }
+
 /** What libuv reads at once: a chunk this long may have more behind it. */
 const readBytes = 64 * 1024
 
@@ -42,7 +45,7 @@ export class NodeTransport implements Transport {
 
   constructor(socket: Net.Socket, localAddress: Address, remoteAddress: Address) {
     this.socket = socket
-    this.capabilities = { reset: remoteAddress._tag === "Tcp", halfClose: true }
+    this.capabilities = remoteAddress._tag === "Tcp" ? ofTcp : ofUnix
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress
     NodeTransport.open++

@@ -1,0 +1,46 @@
+/**
+ * What all connections of one listener have in common, or one that was dialled has for itself: looked up once, not
+ * once for each.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as References from "effect/References"
+import type { ClosePolicy } from "../ClosePolicy.ts"
+import { CurrentShutdown, type Shutdown } from "../Shutdown.ts"
+import { type Counters, countersOf } from "./counters.ts"
+import { monotonicMillis } from "./monotonic.ts"
+
+export class Environment {
+  readonly policy: ClosePolicy
+  readonly context: Context.Context<never>
+  readonly shutdown: Shutdown
+  readonly counters: Counters
+  /** Whether a log line of level Debug is read by anybody. */
+  readonly isDebugging: boolean
+  // The policy's limits, in milliseconds:
+  readonly farewellMillis: number
+  readonly lingerMillis: number
+  readonly lingerIdleMillis: number
+  readonly deadlineMillis: number
+  private readonly clock: Clock.Clock
+
+  constructor(policy: ClosePolicy, context: Context.Context<never>) {
+    this.policy = policy
+    this.context = context
+    this.shutdown = Context.get(context, CurrentShutdown)
+    this.counters = countersOf(context)
+    const level = Context.get(context, References.MinimumLogLevel)
+    this.isDebugging = level === "All" || level === "Trace" || level === "Debug"
+    this.farewellMillis = Duration.toMillis(policy.farewellTimeout)
+    this.lingerMillis = Duration.toMillis(policy.lingerTimeout)
+    this.lingerIdleMillis = Duration.toMillis(policy.lingerIdleTimeout)
+    this.deadlineMillis = Duration.toMillis(policy.deadline)
+    this.clock = Context.get(context, Clock.Clock)
+  }
+
+  /** Monotonic milliseconds. */
+  now(): number {
+    return monotonicMillis(this.clock)
+  }
+}
