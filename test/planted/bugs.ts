@@ -14,24 +14,24 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "the linger is skipped",
     file: "internal/close.ts",
-    from: "while (!input.peerEnded) {",
-    to: "while (false as boolean) {"
+    from: "if (input.peerEnded) return this.end(CloseOutcome.Graceful(this.account()))",
+    to: "if (input !== undefined) return this.end(CloseOutcome.Graceful(this.account()))"
   },
   {
     name: "FIN is sent before everything is flushed",
     file: "internal/output.ts",
-    from: "if (this.queue.length === 0) this.transport.closeWrite()",
+    from: "if (this.queueBytes === 0) this.transport.closeWrite()",
     to: "this.transport.closeWrite()"
   },
   {
     name: "the deadline is not armed",
-    file: "internal/connection.ts",
-    from: `this.deadline = setAlarm(this.context, Duration.toMillis(this.policy.deadline), () => this.cut("deadline"))`,
+    file: "internal/close.ts",
+    from: `this.deadline = setAlarm(environment.context, environment.deadlineMillis, () => this.cut("deadline"))`,
     to: ""
   },
   {
     name: "a timer is left behind",
-    file: "internal/connection.ts",
+    file: "internal/close.ts",
     from: "this.deadline?.clear()",
     to: ""
   },
@@ -50,8 +50,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "the farewell is said after the FIN",
     file: "internal/close.ts",
-    from: `if (farewell === undefined || connection.output.state !== "open") return Effect.void`,
-    to: "if (farewell === undefined) return Effect.void"
+    from: `return farewell !== undefined && connection.output.state === "open" ? this.sayFarewell(farewell) : this.flush()`,
+    to: "return farewell !== undefined ? this.sayFarewell(farewell) : this.flush()"
   },
   {
     name: "a farewell is said again although it went well",
@@ -62,19 +62,19 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "a farewell has no limit",
     file: "internal/close.ts",
-    from: ".until(() => said !== undefined, Duration.toMillis(farewellTimeout))",
-    to: ".until(() => said !== undefined)"
+    from: "this.arm(farewellMillis)",
+    to: "this.arm(farewellMillis + 3_600_000)"
   },
   {
     name: "a second close closes again",
     file: "internal/connection.ts",
-    from: "if (this.closeBegan !== undefined) return",
+    from: "if (this.closing !== undefined) return",
     to: ""
   },
   {
     name: "an abort is a goodbye",
     file: "internal/close.ts",
-    from: `yield* act(connection, "reset")`,
+    from: `this.act("reset")`,
     to: ""
   },
   {
@@ -86,20 +86,20 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "a linger that expired is called graceful",
     file: "internal/close.ts",
-    from: "return input.peerEnded ? CloseOutcome.Graceful(account)",
-    to: "return input.peerEnded || limit !== undefined ? CloseOutcome.Graceful(account)"
+    from: "this.end(CloseOutcome.LingerExpired({ ...this.account(), limit }))",
+    to: "this.end(limit === undefined ? CloseOutcome.LingerExpired({ ...this.account(), limit }) : CloseOutcome.Graceful(this.account()))"
   },
   {
     name: "progress does not prolong the linger",
-    file: "internal/connection.ts",
-    from: "this.progressAt = this.now()\n    if",
+    file: "internal/close.ts",
+    from: "this.progressAt = environment.now()\n    if",
     to: "if"
   },
   {
     name: "the silence of a linger has no limit",
     file: "internal/close.ts",
-    from: "const idleUntil = connection.progressAt + idle",
-    to: "const idleUntil = connection.progressAt + idle + Infinity"
+    from: "const idleUntil = this.progressAt + environment.lingerIdleMillis",
+    to: "const idleUntil = this.progressAt + environment.lingerIdleMillis + Infinity"
   },
   {
     name: "a drain does not read what had arrived",
@@ -128,8 +128,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "writes overtake each other",
     file: "internal/output.ts",
-    from: "this.queue.push(bytes)",
-    to: "this.queue.unshift(bytes)"
+    from: "(this.queue ??= []).push(bytes)",
+    to: "(this.queue ??= []).unshift(bytes)"
   },
   {
     name: "who waits for room is forgotten at the FIN",
@@ -140,8 +140,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "the close does not read while it flushes",
     file: "internal/close.ts",
-    from: 'connection.input.discardAll(() => connection.discarded())\n    return connection.until(() => connection.output.state === "flushed")',
-    to: 'return Effect.tap(connection.until(() => connection.output.state === "flushed"), () => Effect.sync(() => connection.input.discardAll(() => connection.discarded())))'
+    from: "connection.input.discardAll(this)\n    this.again = true\n  }\n\n  /** Reads and throws away until the peer's FIN, within the three limits. */\n  private linger(): void {",
+    to: "this.again = true\n  }\n\n  private linger(): void {\n    this.connection.input.discardAll(this)"
   },
   {
     name: "an interrupted handler's connection is not closed",

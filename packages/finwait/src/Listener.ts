@@ -80,6 +80,7 @@ class ListenerImpl implements Listener, AcceptReceiver {
   readonly options: Options
   readonly environment: Environment
   private receiver: Receiver | undefined
+  private expectNoMore = () => {}
   private suspended = false
   private handingOver = false
   private readonly queue: Array<ConnectionImpl> = []
@@ -100,6 +101,7 @@ class ListenerImpl implements Listener, AcceptReceiver {
 
   attach(receiver: Receiver): void {
     this.receiver = receiver
+    this.expectNoMore = this.environment.expectCloses()
     this.acceptor.attach(this)
   }
 
@@ -123,10 +125,12 @@ class ListenerImpl implements Listener, AcceptReceiver {
   }
 
   readonly stop: Effect.Effect<void> = Effect.callback((resume) => {
+    this.expectNoMore()
     this.acceptor.stop(() => resume(Exit.void))
   })
 
   abort(): void {
+    this.expectNoMore()
     this.acceptor.abort()
   }
 

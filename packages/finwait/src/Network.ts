@@ -110,7 +110,10 @@ export const make = (provider: Transport.Provider): Network["Service"] => ({
     const context = yield* Effect.context<never>()
     const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options.close)
     const acceptor = yield* provider.listen(address, options)
-    return Listener.make(acceptor, { policy, context, waitingMax: options.waitingMax ?? Listener.defaultWaitingMax })
+    const waitingMax = options.waitingMax ?? Listener.defaultWaitingMax
+    const listener = Listener.make(acceptor, { policy, context, waitingMax })
+    yield* Effect.addFinalizer(() => Effect.sync(() => listener.abort()))
+    return listener
   })
 })
 

@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ClosePolicy from "finwait/ClosePolicy"
-import { setAlarm } from "../src/internal/alarms.ts"
+import { keepAlarms, setAlarm } from "../src/internal/alarms.ts"
 import { now, pair, passing, settled } from "./support/network.ts"
 
 /** The test's clock, with a count of those who sleep by it. */
@@ -122,6 +122,29 @@ describe("alarms", () => {
     })
   )
 
+  it.effect("that are kept fall asleep once, and go with who keeps them", () =>
+    Effect.gen(function* () {
+      const { context, sleeps } = yield* counting
+      const letGo = keepAlarms(context, 100)
+      let rung = 0
+      for (let n = 0; n < 10; n++) setAlarm(context, 100, () => rung++)!.clear()
+      assert.deepStrictEqual(sleeps, { begun: 1, now: 1 })
+      yield* passing(50)
+      setAlarm(context, 100, () => rung++)
+      yield* passing(99)
+      assert.strictEqual(rung, 0)
+      yield* passing(1)
+      assert.strictEqual(rung, 1)
+      setAlarm(context, 100, () => rung++)!.clear()
+      yield* settled
+      assert.strictEqual(sleeps.now, 1)
+      letGo()
+      letGo()
+      yield* settled
+      assert.strictEqual(sleeps.now, 0)
+    })
+  )
+
   it.effect("of different clocks do not mix", () =>
     Effect.gen(function* () {
       const one = yield* counting
@@ -137,7 +160,7 @@ describe("alarms", () => {
   )
 
   it.effect(
-    "a hundred connections that close together have two sleepers, and nothing sleeps when they have closed",
+    "a hundred connections that close together have two sleepers, and nothing sleeps when their listener has stopped",
     () =>
       Effect.gen(function* () {
         const { context, sleeps } = yield* counting
@@ -150,13 +173,16 @@ describe("alarms", () => {
           assert.strictEqual(sleeps.now, 2)
           for (const { peer } of pairs) yield* Effect.forkChild(peer.close)
           yield* settled
-          assert.strictEqual(sleeps.now, 0)
           for (const { here } of pairs) assert.strictEqual((yield* here.outcome)._tag, "Graceful")
+          // The next close is expected as long as a listener listens.
+          assert.strictEqual(sleeps.now, 2)
         }).pipe(
           Effect.scoped,
           Effect.provide(policy),
           Effect.provideService(Clock.Clock, Context.get(context, Clock.Clock))
         )
+        assert.strictEqual(sleeps.now, 0)
+        assert.strictEqual(sleeps.begun, 2)
       })
   )
 })

@@ -4,8 +4,11 @@
  * Every closing connection has limits, and nearly all of them are taken back a moment later. A fiber and a timer for
  * each cost more than the close itself when ten thousand close together. Here one fiber sleeps per duration: alarms of
  * one duration expire in the order in which they were set, so that only the first is slept for, and setting one or
- * taking it back is a link in a list. When the last of a list is taken back its sleeper is interrupted: nothing stays
- * behind.
+ * taking it back is a link in a list.
+ *
+ * When the last of a list is taken back its sleeper is interrupted: nothing stays behind. Only where it is kept, which a
+ * listener does with its connections' limits for as long as it listens, it sleeps on: the next close is near, and to
+ * fall asleep anew costs as much as all the rest of it.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -44,7 +47,7 @@ class List {
   private first: Entry | undefined
   private last: Entry | undefined
   private sleeper: Fiber.Fiber<void> | undefined
-
+  private keepers = 0
   private readonly onEmpty: () => void
 
   constructor(clock: Clock.Clock, onEmpty: () => void) {
@@ -73,7 +76,21 @@ class List {
     if (entry.next === undefined) this.last = entry.previous
     else entry.next.previous = entry.previous
     entry.previous = entry.next = undefined
-    if (this.first !== undefined) return
+    this.look()
+  }
+
+  keep(): void {
+    this.keepers++
+  }
+
+  letGo(): void {
+    this.keepers--
+    this.look()
+  }
+
+  /** Whether anybody needs it still. */
+  private look(): void {
+    if (this.first !== undefined || this.keepers > 0) return
     const sleeper = this.sleeper
     this.sleeper = undefined
     this.onEmpty()
@@ -112,11 +129,24 @@ export const setAlarm = (context: Context.Context<never>, millis: number, ring: 
     ring()
     return undefined
   }
+  return listOf(context, millis).add(millis, ring, context)
+}
+
+/** Keeps the sleeper of these durations awake for the next alarm, until the given function is called. */
+export const keepAlarms = (context: Context.Context<never>, ...durations: ReadonlyArray<number>): (() => void) => {
+  const kept = durations.map((millis) => listOf(context, millis))
+  for (const list of kept) list.keep()
+  return () => {
+    for (const list of kept.splice(0)) list.letGo()
+  }
+}
+
+const listOf = (context: Context.Context<never>, millis: number): List => {
   const clock = Context.get(context, Clock.Clock)
   let ofClock = lists.get(clock)
   if (ofClock === undefined) lists.set(clock, (ofClock = new Map()))
   const durations = ofClock
   let list = durations.get(millis)
   if (list === undefined) durations.set(millis, (list = new List(clock, () => durations.delete(millis))))
-  return list.add(millis, ring, context)
+  return list
 }

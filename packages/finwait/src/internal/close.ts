@@ -71,6 +71,7 @@ export class Close {
   /** When a byte last arrived while lingering. */
   private progressAt = 0
   private lingerBegan = 0
+  private hasRung = false
   private cause: AbortCause | undefined
   private deadline: Alarm | undefined
   /** Of the stage: a farewell's, a linger's, a reset's. */
@@ -200,8 +201,10 @@ export class Close {
     if (this.alarm !== undefined) return
     const idleUntil = this.progressAt + environment.lingerIdleMillis
     const until = this.lingerBegan + environment.lingerMillis
-    const left = Math.min(idleUntil, until) - environment.now()
-    // Progress does not ring: it is looked at when the silence would have been too long.
+    // At first the same for all, who then share an alarm. Progress does not ring: it is looked at when the silence would
+    // have been too long.
+    const left = this.hasRung ? Math.min(idleUntil, until) - environment.now() : environment.lingerFirstMillis
+    this.hasRung = true
     if (left > 0) this.arm(left)
     else this.expire(idleUntil < until ? "lingerIdleTimeout" : "lingerTimeout")
   }

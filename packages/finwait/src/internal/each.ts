@@ -98,7 +98,7 @@ export const each = <E, R>(
   Effect.withFiber(({ context }) =>
     Effect.callback<void, E | ConnectionError>((resume) => {
       const handler = handle as (chunk: Uint8Array) => Handled<E, never>
-      const sink = new Each<E>(input, handler, isUnfinished, context as Context.Context<never>, resume)
+      const sink = new Each<E>(input, handler, isUnfinished, context, resume)
       const busy = input.attachSink(sink)
       if (busy !== undefined) return resume(Exit.fail(busy))
       input.feed(sink)

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as References from "effect/References"
 import type { ClosePolicy } from "../ClosePolicy.ts"
 import { CurrentShutdown, type Shutdown } from "../Shutdown.ts"
+import { keepAlarms } from "./alarms.ts"
 import { type Counters, countersOf } from "./counters.ts"
 import { monotonicMillis } from "./monotonic.ts"
 
@@ -23,6 +24,8 @@ export class Environment {
   readonly lingerMillis: number
   readonly lingerIdleMillis: number
   readonly deadlineMillis: number
+  /** When a linger is first looked at. */
+  readonly lingerFirstMillis: number
   private readonly clock: Clock.Clock
 
   constructor(policy: ClosePolicy, context: Context.Context<never>) {
@@ -36,7 +39,13 @@ export class Environment {
     this.lingerMillis = Duration.toMillis(policy.lingerTimeout)
     this.lingerIdleMillis = Duration.toMillis(policy.lingerIdleTimeout)
     this.deadlineMillis = Duration.toMillis(policy.deadline)
+    this.lingerFirstMillis = Math.min(this.lingerMillis, this.lingerIdleMillis)
     this.clock = Context.get(context, Clock.Clock)
+  }
+
+  /** Many closes are to be expected, until the given function is called. */
+  expectCloses(): () => void {
+    return keepAlarms(this.context, this.deadlineMillis, this.lingerFirstMillis)
   }
 
   /** Monotonic milliseconds. */

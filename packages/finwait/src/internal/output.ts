@@ -80,7 +80,8 @@ export class Output {
 
   private pump(): void {
     const { queue } = this
-    while (this.accepting && queue !== undefined && queue.length > 0) {
+    if (queue === undefined) return
+    while (this.accepting && queue.length > 0) {
       const head = queue[0]!
       const slice = head.length <= sliceBytes ? head : head.subarray(0, sliceBytes)
       if (slice === head) queue.shift()

@@ -1,13 +1,13 @@
 /**
  * A `net.Socket` as a transport. Public API only; no policy, no timer.
  *
- * Five listeners per socket, shared by all sockets: they find the transport through one symbol property, so that a
- * connection costs no closures.
+ * Four listeners per socket, and a fifth where somebody had to wait for room, shared by all sockets: they find the
+ * transport through one symbol property, so that a connection costs no closures.
  */
 import type { Address } from "finwait/Address"
 import type { Capabilities, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
-import { onNextTurns } from "./turns.ts"
+import { currentTurn, onNextTurns } from "./turns.ts"
 
 const key = Symbol("finwait/transport")
 
@@ -37,8 +37,11 @@ export class NodeTransport implements Transport {
   /** The end came while delivery was off; and then the socket was gone, too. Both are told after the next resume. */
   endHeld = false
   releaseHeld = false
-  private endedThisTurn = false
+  /** The turn of the event loop in which end() was called. */
+  private endedInTurn = -1
   private resetAfterTurn = false
+  /** Node is asked to tell when there is room again. */
+  awaitsDrain = false
 
   /** How many are open in this process, accepted and dialled. */
   static open = 0
@@ -55,7 +58,6 @@ export class NodeTransport implements Transport {
     socket.pause()
     socket.on("data", onData)
     socket.on("end", onEnd)
-    socket.on("drain", onDrain)
     socket.on("error", onError)
     socket.on("close", onClose)
   }
@@ -98,26 +100,32 @@ export class NodeTransport implements Transport {
 
   write(bytes: Uint8Array): boolean {
     // To Node a write after end() is an error that destroys the socket.
-    return this.ending || this.socket.write(bytes)
+    if (this.ending || this.socket.write(bytes)) return true
+    if (!this.awaitsDrain) {
+      this.awaitsDrain = true
+      this.socket.on("drain", onDrain)
+    }
+    return false
   }
 
   closeWrite(): void {
     if (this.ending || this.socket.destroyed) return
     this.ending = true
-    // A reset in the same turn as end() fails with EINVAL and leaks the descriptor; it waits for the next.
-    this.endedThisTurn = true
-    onNextTurns(() => {
-      this.endedThisTurn = false
-      if (this.resetAfterTurn) this.reset()
-      return false
-    })
+    this.endedInTurn = currentTurn()
     this.socket.end(onFinish.bind(undefined, this))
   }
 
   reset(): void {
-    if (this.endedThisTurn) {
+    if (this.resetAfterTurn) return
+    // A reset in the same turn as end() fails with EINVAL and leaks the descriptor; it waits for the next.
+    if (this.endedInTurn === currentTurn()) {
       this.resetAfterTurn = true
       if (this.receiver !== undefined) this.receiver = deaf(this.receiver)
+      onNextTurns(() => {
+        this.resetAfterTurn = false
+        this.reset()
+        return false
+      })
       return
     }
     this.endHeld = false

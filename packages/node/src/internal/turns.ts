@@ -7,10 +7,21 @@ type Waiter = () => boolean
 
 let waiters: Array<Waiter> = []
 let armed = false
+let turns = 0
 
 /** Calls back after each turn of the event loop, until the callback says `false`. */
 export const onNextTurns = (waiter: Waiter): void => {
   waiters.push(waiter)
+  arm()
+}
+
+/** A number that is another one in every turn in which somebody asks. */
+export const currentTurn = (): number => {
+  arm()
+  return turns
+}
+
+const arm = (): void => {
   if (armed) return
   armed = true
   setImmediate(turn)
@@ -20,6 +31,7 @@ const turn = (): void => {
   const current = waiters
   waiters = []
   armed = false
+  turns++
   for (const waiter of current) {
     if (waiter()) onNextTurns(waiter)
   }
