@@ -59,8 +59,8 @@ class List {
     return monotonicMillis(this.clock)
   }
 
-  add(millis: number, ring: () => void, context: Context.Context<never>): Entry {
-    const entry = new Entry(this, this.now() + millis, ring)
+  add(at: number, ring: () => void, context: Context.Context<never>): Entry {
+    const entry = new Entry(this, at, ring)
     entry.previous = this.last
     if (this.last === undefined) this.first = entry
     else this.last.next = entry
@@ -123,13 +123,18 @@ class List {
 
 const lists = new WeakMap<Clock.Clock, Map<number, List>>()
 
-/** Rings after so many milliseconds of the context's clock: at once for none. */
-export const setAlarm = (context: Context.Context<never>, millis: number, ring: () => void): Alarm | undefined => {
+/** Rings after so many milliseconds of the context's clock: at once for none. `from`: now, for who knows it already. */
+export const setAlarm = (
+  context: Context.Context<never>,
+  millis: number,
+  ring: () => void,
+  from = monotonicMillis(Context.get(context, Clock.Clock))
+): Alarm | undefined => {
   if (millis <= 0) {
     ring()
     return undefined
   }
-  return listOf(context, millis).add(millis, ring, context)
+  return listOf(context, millis).add(from + millis, ring, context)
 }
 
 /** Keeps the sleeper of these durations awake for the next alarm, until the given function is called. */

@@ -27,7 +27,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import { type AbortCause, type Account, CloseOutcome, type LingerLimit, type Stage } from "../CloseOutcome.ts"
+import type { AbortCause, Account, CloseOutcome, LingerLimit, Stage } from "../CloseOutcome.ts"
 import type { ClosePolicy } from "../ClosePolicy.ts"
 import type { Connection } from "../Connection.ts"
 import type { Transport } from "../Transport.ts"
@@ -70,8 +70,7 @@ export class Close {
   private farewell: Account["farewell"] = "none"
   /** When a byte last arrived while lingering. */
   private progressAt = 0
-  private lingerBegan = 0
-  private hasRung = false
+  private lingerBegan: number | undefined
   private cause: AbortCause | undefined
   private deadline: Alarm | undefined
   /** Of the stage: a farewell's, a linger's, a reset's. */
@@ -96,7 +95,7 @@ export class Close {
     const { environment, input } = this.connection
     if (environment.policy.farewell !== undefined) this.farewell = "failed"
     input.close()
-    this.deadline = setAlarm(environment.context, environment.deadlineMillis, () => this.cut("deadline"))
+    this.deadline = setAlarm(environment.context, environment.deadlineMillis, () => this.cut("deadline"), this.began)
     this.stepping = false
     this.look()
   }
@@ -128,7 +127,7 @@ export class Close {
     if (this.resetting !== undefined) return this.reset(this.resetting)
     // A pipe that is broken, and an abort, end here: a FIN, or a farewell, would make half an answer look whole.
     if (connection.brokenCode !== undefined) {
-      return this.end(CloseOutcome.ResetByPeer({ ...this.unfinished(), code: connection.brokenCode }))
+      return this.end({ _tag: "ResetByPeer", ...this.unfinished(), code: connection.brokenCode })
     }
     if (this.cause !== undefined) return this.abort(this.cause)
     switch (connection.stage) {
@@ -190,32 +189,34 @@ export class Close {
   /** Reads and throws away until the peer's FIN, within the three limits. */
   private linger(): void {
     this.connection.enter("Lingering")
-    this.lingerBegan = this.progressAt = this.connection.environment.now()
     this.again = true
   }
 
   private awaitFin(): void {
     const { environment, input } = this.connection
-    if (input.peerEnded) return this.end(CloseOutcome.Graceful(this.account()))
+    if (input.peerEnded) return this.end({ _tag: "Graceful", ...this.account() })
     if (input.bytesDiscarded > environment.policy.lingerBytesMax) return this.expire("lingerBytesMax")
     if (this.alarm !== undefined) return
+    const now = environment.now()
+    const isFirst = this.lingerBegan === undefined
+    if (isFirst) this.progressAt = now
+    const began = (this.lingerBegan ??= now)
     const idleUntil = this.progressAt + environment.lingerIdleMillis
-    const until = this.lingerBegan + environment.lingerMillis
-    // At first the same for all, who then share an alarm. Progress does not ring: it is looked at when the silence would
-    // have been too long.
-    const left = this.hasRung ? Math.min(idleUntil, until) - environment.now() : environment.lingerFirstMillis
-    this.hasRung = true
+    const until = began + environment.lingerMillis
+    // The first look comes after the same time for all, who then share an alarm. Progress does not ring: it is looked at
+    // when the silence would have been too long.
+    const left = isFirst ? environment.lingerFirstMillis : Math.min(idleUntil, until) - now
     if (left > 0) this.arm(left)
     else this.expire(idleUntil < until ? "lingerIdleTimeout" : "lingerTimeout")
   }
 
   private expire(limit: LingerLimit): void {
-    this.end(CloseOutcome.LingerExpired({ ...this.account(), limit }))
+    this.end({ _tag: "LingerExpired", ...this.account(), limit })
   }
 
   private abort(cause: AbortCause): void {
     this.connection.output.abandon()
-    this.resetting = CloseOutcome.Aborted({ ...this.unfinished(), cause })
+    this.resetting = { _tag: "Aborted", ...this.unfinished(), cause }
     this.leave()
     this.act("reset")
     if (!this.connection.isReleased) this.arm(releaseMillis)

@@ -236,8 +236,9 @@ export class ConnectionImpl implements Closing, Receiver {
     if (this.brokenCode !== undefined) return
     this.brokenCode = code
     this.endsBy(this.output.state === "open" ? "peer" : "local")
-    this.input.onBroken(code)
+    // The output first: a reader that is woken goes on at once, and may write.
     this.output.onBroken(code)
+    this.input.onBroken(code)
     this.closing?.look()
     this.onLost?.()
   }

@@ -31,9 +31,10 @@ export interface Served {
   readonly connection: ConnectionImpl
   /** What the per-peer limit counts. */
   readonly host: string | undefined
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
   handlerEnded: boolean
   outcome: CloseOutcome | undefined
+  /** Interrupts its handler. */
+  interrupt(): void
 }
 
 /** What a drain is asked to do besides draining. */
@@ -253,11 +254,11 @@ export class ServerDrain implements Drain {
     if (this.isCut) return
     yield* this.enter("Interrupting")
     this.server.turnWaitingAway()
-    for (const { fiber, handlerEnded } of served) {
-      if (handlerEnded) continue
+    for (const one of served) {
+      if (one.handlerEnded) continue
       this.interrupted++
       this.forcedAt ??= "Interrupting"
-      fiber!.interruptUnsafe()
+      one.interrupt()
     }
     yield* this.until(() => served.size === 0, budget.close)
   })
@@ -267,12 +268,14 @@ export class ServerDrain implements Drain {
     yield* this.enter("Resetting")
     this.server.turnWaitingAway()
     this.forcedAt ??= "Resetting"
-    for (const { connection, fiber, handlerEnded } of served) {
+    for (const one of served) {
+      // Before the cut, which may end the handler.
+      const { handlerEnded } = one
       // The connection first: a handler that ends would have it closed, and a FIN makes half an answer look whole.
-      connection.cut("shutdown")
+      one.connection.cut("shutdown")
       if (handlerEnded || !this.isCut) continue
       this.interrupted++
-      fiber!.interruptUnsafe()
+      one.interrupt()
     }
     this.isCut = false
     const closed = () => [...served].every(({ outcome }) => outcome !== undefined)

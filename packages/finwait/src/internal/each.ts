@@ -95,16 +95,14 @@ export const each = <E, R>(
   handle: (chunk: Uint8Array) => Handled<E, R>,
   isUnfinished?: () => boolean
 ): Effect.Effect<void, E | ConnectionError, R> =>
-  Effect.withFiber(({ context }) =>
-    Effect.callback<void, E | ConnectionError>((resume) => {
-      const handler = handle as (chunk: Uint8Array) => Handled<E, never>
-      const sink = new Each<E>(input, handler, isUnfinished, context, resume)
-      const busy = input.attachSink(sink)
-      if (busy !== undefined) return resume(Exit.fail(busy))
-      input.feed(sink)
-      return Effect.suspend(() => {
-        sink.cancel()
-        return sink.active === undefined ? Exit.void : Fiber.interrupt(sink.active)
-      })
+  Effect.callback<void, E | ConnectionError>((resume) => {
+    const handler = handle as (chunk: Uint8Array) => Handled<E, never>
+    const sink = new Each<E>(input, handler, isUnfinished, Fiber.getCurrent()!.context, resume)
+    const busy = input.attachSink(sink)
+    if (busy !== undefined) return resume(Exit.fail(busy))
+    input.feed(sink)
+    return Effect.suspend(() => {
+      sink.cancel()
+      return sink.active === undefined ? Exit.void : Fiber.interrupt(sink.active)
     })
-  )
+  })

@@ -12,6 +12,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Address from "../Address.ts"
 import { Busy, Closed, ConnectionError, Reset } from "../ConnectionError.ts"
 import type { Transport } from "../Transport.ts"
@@ -80,6 +81,8 @@ export class Input {
   /** Why no more bytes will come; the error itself is made for who asks. */
   private ended: "end" | Closed["_tag"] | Reset | undefined
   private waiter: ((effect: Pulled) => void) | undefined
+  /** Whose wait it is: an interruption that comes late must not take back another's. */
+  private waiterFiber: Fiber.Fiber<unknown, unknown> | undefined
   private waiterAtBoundary = true
   private sink: Sink | undefined
   private discarder: Discarder | undefined
@@ -88,6 +91,8 @@ export class Input {
   private sweepPart = 0
   private sweepUntil = Infinity
   // One of each per connection, and only where somebody pulls.
+  private parking: Pulled | undefined
+  private parkingRest: Pulled | undefined
   private pulling: Pulled | undefined
   private pullingRest: Pulled | undefined
   constructor(transport: Transport) {
@@ -125,17 +130,25 @@ export class Input {
     return chunk !== undefined ? Exit.succeed(chunk) : this.endAt(boundary)
   }
 
+  /** One wait for each kind of read, to be waited again and again. */
   private park(boundary: boolean): Pulled {
+    return boundary ? (this.parking ??= this.parkAt(true)) : (this.parkingRest ??= this.parkAt(false))
+  }
+
+  private parkAt(boundary: boolean): Pulled {
+    const leave = Effect.withFiber((fiber) => {
+      if (this.waiterFiber === fiber) this.waiter = this.waiterFiber = undefined
+      return Exit.void
+    })
     return Effect.callback((resume) => {
       // Between the look and the wait the scheduler may have let others go first: what they told nobody would be lost.
       const meanwhile = this.takeNow(boundary)
       if (meanwhile !== undefined) return resume(meanwhile)
       this.waiter = resume
+      this.waiterFiber = Fiber.getCurrent()
       this.waiterAtBoundary = boundary
       this.flow()
-      return Effect.sync(() => {
-        if (this.waiter === resume) this.waiter = undefined
-      })
+      return leave
     })
   }
 
@@ -143,14 +156,14 @@ export class Input {
   private wake(): void {
     const waiter = this.waiter
     if (waiter === undefined) return
-    this.waiter = undefined
+    this.waiter = this.waiterFiber = undefined
     waiter(this.waiterAtBoundary ? this.pull : this.pullRest)
   }
 
   /** Fails the waiting reader, whose right to read has ended, and leaves the input as it is. */
   dismiss(): void {
     const waiter = this.waiter
-    this.waiter = undefined
+    this.waiter = this.waiterFiber = undefined
     waiter?.(this.failure(new Closed()))
   }
 

@@ -48,16 +48,28 @@ const backOff = Duration.seconds(1)
 class ServedConnection implements Served, Owner {
   readonly connection: ConnectionImpl
   readonly host: string | undefined
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
   handlerEnded = false
   outcome: CloseOutcome | undefined
   private readonly server: ServerImpl
+  private fiber: Fiber.Fiber<unknown, unknown> | undefined
+  private interrupted = false
 
   constructor(connection: ConnectionImpl, host: string | undefined, server: ServerImpl) {
     this.connection = connection
     this.host = host
     this.server = server
     connection.owner = this
+  }
+
+  /** The handler has taken its first steps. A drain may have begun, and been cut, inside of them. */
+  begun(fiber: Fiber.Fiber<unknown, unknown>): void {
+    this.fiber = fiber
+    if (this.interrupted) fiber.interruptUnsafe()
+  }
+
+  interrupt(): void {
+    this.interrupted = true
+    this.fiber?.interruptUnsafe()
   }
 
   closed(outcome: CloseOutcome): void {
@@ -227,7 +239,7 @@ export class ServerImpl implements Receiver, Draining {
     connection.cut("shutdown")
   }
 
-  private enroll(connection: ConnectionImpl, host: string | undefined): Served {
+  private enroll(connection: ConnectionImpl, host: string | undefined): ServedConnection {
     const served = new ServedConnection(connection, host, this)
     this.served.add(served)
     this.drain.joined()
@@ -237,13 +249,10 @@ export class ServerImpl implements Receiver, Draining {
   private serve(connection: ConnectionImpl, host: string | undefined): void {
     const served = this.enroll(connection, host)
     if (this.drain.announced) connection.announce()
-    const handler = Effect.withFiber((fiber) => {
-      // Known from its first step on: a drain may begin, and be cut, inside of it.
-      served.fiber = fiber
-      return this.options.handler(connection) as Effect.Effect<unknown, unknown>
-    })
-    served.fiber = this.runHandler(this.isTraced ? this.traced(handler, connection) : handler)
-    served.fiber.addObserver((exit) => {
+    const handler = Effect.suspend(() => this.options.handler(connection) as Effect.Effect<unknown, unknown>)
+    const fiber = this.runHandler(this.isTraced ? this.traced(handler, connection) : handler)
+    served.begun(fiber)
+    fiber.addObserver((exit) => {
       served.handlerEnded = true
       if (exit._tag === "Failure") this.handlerFailed(connection, exit)
       connection.beginClose()

@@ -99,8 +99,10 @@ export class NodeTransport implements Transport {
   }
 
   write(bytes: Uint8Array): boolean {
-    // To Node a write after end() is an error that destroys the socket.
-    if (this.ending || this.socket.write(bytes)) return true
+    const { socket } = this
+    // To Node a write after end() is an error that destroys the socket. What Node says of room is from before the system
+    // took the bytes, which it mostly does at once: a long write that has left needs no waiting.
+    if (this.ending || socket.write(bytes) || socket.writableLength < socket.writableHighWaterMark) return true
     if (!this.awaitsDrain) {
       this.awaitsDrain = true
       this.socket.on("drain", onDrain)
