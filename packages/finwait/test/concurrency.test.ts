@@ -116,12 +116,12 @@ describe("who waits and is interrupted leaves nothing behind", () => {
     )
   }
 
-  it.effect("of an outcome, a drain, a pull, an each or a write", () =>
+  it.effect("of an outcome, a drain, an each or a write", () =>
     Effect.gen(function* () {
       const { here } = yield* pair()
       yield* Effect.forkChild(Effect.exit(here.write(bytes(1_000_000))))
       yield* settled
-      for (const effect of [here.outcome, here.draining, here.pull, here.each(() => Effect.void), here.write("x")]) {
+      for (const effect of [here.outcome, here.draining, here.each(() => Effect.void), here.write("x")]) {
         const before = waiters(here).length
         const fiber = yield* Effect.forkChild(effect)
         yield* settled
@@ -129,6 +129,30 @@ describe("who waits and is interrupted leaves nothing behind", () => {
         yield* Fiber.interrupt(fiber)
         assert.strictEqual(waiters(here).length, before)
       }
+    })
+  )
+
+  it.effect("a pull: its place is the next reader's, who waits, and whom nobody else may disturb", () =>
+    Effect.gen(function* () {
+      const { here, peer } = yield* pair()
+      const { input } = here as ConnectionImpl
+      const readers = [here.pull, here.pullRest, here.pull, Effect.forever(here.each(() => Effect.void))]
+      for (const reader of readers) {
+        const fiber = yield* Effect.forkChild(reader)
+        yield* settled
+        assert.isTrue(input.waiting)
+        yield* Fiber.interrupt(fiber)
+        assert.isFalse(input.waiting)
+      }
+      const waiting = yield* Effect.forkChild(here.pull)
+      yield* settled
+      for (const second of [here.pull, here.each(() => Effect.void), here.pullRest]) {
+        const error = yield* Effect.flip(second)
+        assert.strictEqual(error._tag === "ConnectionError" && error.reason._tag, "Busy")
+      }
+      assert.isTrue(input.waiting)
+      yield* peer.write("bytes")
+      assert.strictEqual(text(yield* Fiber.join(waiting)), "bytes")
     })
   )
 

@@ -74,14 +74,15 @@ export class Input {
   bytesDiscarded = 0
   /** The peer's FIN has arrived. */
   peerEnded = false
-  /** What waits to be taken. Most connections are idle, or read by who takes at once: made when it is needed. */
+  /** What waits to be taken: as a rule nothing, or one; the others are behind it. */
+  private chunk: Uint8Array | undefined
   private chunks: Array<Uint8Array> | undefined
   private chunksBytes = 0
   private flowing = false
   /** Why no more bytes will come; the error itself is made for who asks. */
   private ended: "end" | Closed["_tag"] | Reset | undefined
   private waiter: ((effect: Pulled) => void) | undefined
-  /** Whose wait it is: an interruption that comes late must not take back another's. */
+  /** Whose wait it is. */
   private waiterFiber: Fiber.Fiber<unknown, unknown> | undefined
   private waiterAtBoundary = true
   private sink: Sink | undefined
@@ -111,7 +112,8 @@ export class Input {
 
   /** Nothing is in hand, and nobody works: the reader waits for the peer. */
   get waiting(): boolean {
-    return this.waiter !== undefined || (this.sink !== undefined && !this.sink.busy)
+    const waits = this.waiterFiber !== undefined && this.waiterFiber.pollUnsafe() === undefined
+    return waits || (this.sink !== undefined && !this.sink.busy)
   }
 
   /** A drain has ended the input, but for the message in hand. */
@@ -125,7 +127,7 @@ export class Input {
 
   /** What there is now: bytes, an end, or somebody else who reads. */
   private takeNow(boundary: boolean): Pulled | undefined {
-    if (this.waiter !== undefined || this.sink !== undefined) return this.failure(new Busy())
+    if (this.isRead) return this.failure(new Busy())
     const chunk = this.shift()
     return chunk !== undefined ? Exit.succeed(chunk) : this.endAt(boundary)
   }
@@ -135,11 +137,8 @@ export class Input {
     return boundary ? (this.parking ??= this.parkAt(true)) : (this.parkingRest ??= this.parkAt(false))
   }
 
+  /** Has nothing to take back: who was interrupted has left without a word, which `isRead` finds out. */
   private parkAt(boundary: boolean): Pulled {
-    const leave = Effect.withFiber((fiber) => {
-      if (this.waiterFiber === fiber) this.waiter = this.waiterFiber = undefined
-      return Exit.void
-    })
     return Effect.callback((resume) => {
       // Between the look and the wait the scheduler may have let others go first: what they told nobody would be lost.
       const meanwhile = this.takeNow(boundary)
@@ -148,8 +147,14 @@ export class Input {
       this.waiterFiber = Fiber.getCurrent()
       this.waiterAtBoundary = boundary
       this.flow()
-      return leave
     })
+  }
+
+  /** Somebody reads: a sink, or one who waits. Woken for nothing, who still waits takes the place again. */
+  private get isRead(): boolean {
+    if (this.waiter === undefined) return this.sink !== undefined
+    this.wake()
+    return this.waiter !== undefined || this.sink !== undefined
   }
 
   /** Wakes the waiting reader, which then takes for itself: an interruption in between loses no byte. */
@@ -168,8 +173,10 @@ export class Input {
   }
 
   shift(): Uint8Array | undefined {
-    const chunk = this.chunks?.shift()
-    if (chunk !== undefined) this.chunksBytes -= chunk.length
+    const { chunk } = this
+    if (chunk === undefined) return undefined
+    this.chunk = this.chunks?.shift()
+    this.chunksBytes -= chunk.length
     return chunk
   }
 
@@ -181,7 +188,7 @@ export class Input {
   }
 
   attachSink(sink: Sink): ConnectionError | undefined {
-    if (this.waiter !== undefined || this.sink !== undefined) return this.error(new Busy())
+    if (this.isRead) return this.error(new Busy())
     this.sink = sink
     return undefined
   }
@@ -247,8 +254,8 @@ export class Input {
       else if (this.ended !== undefined || this.sweep === "swept") this.feed(sink)
       return
     }
-    if (this.chunks === undefined) this.chunks = [chunk]
-    else this.chunks.push(chunk)
+    if (this.chunk === undefined) this.chunk = chunk
+    else (this.chunks ??= []).push(chunk)
     this.chunksBytes += chunk.length
     this.wake()
     if (this.chunksBytes > 0) this.hold()
