@@ -146,7 +146,14 @@ describe("who waits and is interrupted leaves nothing behind", () => {
       }
       const waiting = yield* Effect.forkChild(here.pull)
       yield* settled
-      for (const second of [here.pull, Effect.as(here.each(() => Effect.void), bytes(0)), here.pullRest]) {
+      for (const second of [
+        here.pull,
+        Effect.as(
+          here.each(() => Effect.void),
+          bytes(0)
+        ),
+        here.pullRest
+      ]) {
         const error = yield* Effect.flip(second)
         assert.strictEqual(error._tag === "ConnectionError" && error.reason._tag, "Busy")
       }
