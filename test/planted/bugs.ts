@@ -14,8 +14,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "the linger is skipped",
     file: "internal/close.ts",
-    from: "if (input.peerEnded) return this.end(CloseOutcome.Graceful(this.account()))",
-    to: "if (input !== undefined) return this.end(CloseOutcome.Graceful(this.account()))"
+    from: `if (input.peerEnded) return this.end({ _tag: "Graceful", ...this.account() })`,
+    to: `if (input !== undefined) return this.end({ _tag: "Graceful", ...this.account() })`
   },
   {
     name: "FIN is sent before everything is flushed",
@@ -26,7 +26,7 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "the deadline is not armed",
     file: "internal/close.ts",
-    from: `this.deadline = setAlarm(environment.context, environment.deadlineMillis, () => this.cut("deadline"))`,
+    from: `this.deadline = setAlarm(environment.context, environment.deadlineMillis, () => this.cut("deadline"), this.began)`,
     to: ""
   },
   {
@@ -86,8 +86,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "a linger that expired is called graceful",
     file: "internal/close.ts",
-    from: "this.end(CloseOutcome.LingerExpired({ ...this.account(), limit }))",
-    to: "this.end(limit === undefined ? CloseOutcome.LingerExpired({ ...this.account(), limit }) : CloseOutcome.Graceful(this.account()))"
+    from: `this.end({ _tag: "LingerExpired", ...this.account(), limit })`,
+    to: `this.end({ _tag: "Graceful", ...this.account() }), limit`
   },
   {
     name: "progress does not prolong the linger",
@@ -148,5 +148,29 @@ export const bugs: ReadonlyArray<Bug> = [
     file: "internal/server.ts",
     from: 'if (exit._tag === "Failure") this.handlerFailed(connection, exit)\n      connection.beginClose()',
     to: 'if (exit._tag === "Failure") return this.handlerFailed(connection, exit)\n      connection.beginClose()'
+  },
+  {
+    name: "a deadline is twice as long as it says",
+    file: "internal/close.ts",
+    from: `environment.deadlineMillis, () => this.cut("deadline"), this.began)`,
+    to: `2 * environment.deadlineMillis, () => this.cut("deadline"), this.began)`
+  },
+  {
+    name: "a close that was too long says that it was not",
+    file: "internal/close.ts",
+    from: "return Math.round(this.connection.environment.now() - this.began)",
+    to: "return Math.min(1, Math.round(this.connection.environment.now() - this.began))"
+  },
+  {
+    name: "a drain that was too long says that it was not",
+    file: "internal/drain.ts",
+    from: "const durationMillis = Math.round(this.now() - this.began!)",
+    to: "const durationMillis = Math.min(1, Math.round(this.now() - this.began!))"
+  },
+  {
+    name: "who is cut off in the middle of an answer hears an end",
+    file: "internal/drain.ts",
+    from: 'one.connection.cut("shutdown")\n      if (handlerEnded || !this.isCut) continue\n      this.interrupted++\n      one.interrupt()',
+    to: 'if (!handlerEnded && this.isCut) {\n        this.interrupted++\n        one.interrupt()\n      }\n      one.connection.cut("shutdown")'
   }
 ]

@@ -19,6 +19,7 @@ export const invariants = [
   "what both sides say goodbye to is whole",
   "bytes arrive in order, unchanged",
   "an end is never half an answer",
+  "who is cut off hears no end",
   "who keeps reading gets everything",
   "a request that came before the stop is answered",
   "what came before the stop is read",
@@ -27,6 +28,7 @@ export const invariants = [
   "a linger keeps to its limits",
   "no close outlives its deadline",
   "no drain outlives its budget",
+  "reported times are the clock's",
   "reports add up",
   "nothing remains"
 ] as const
@@ -45,8 +47,12 @@ interface Pair {
   client?: CloseOutcome
   server?: CloseOutcome
   serverAt?: number
-  /** When the server's close began. */
+  clientAt?: number
+  /** When the close began. */
   serverBegan?: number
+  clientBegan?: number
+  /** When the server last said FIN. */
+  serverFinAt?: number
 }
 
 export const check = (scenario: Scenario, inspection: Inspection<Played, unknown>): Checked => {
@@ -70,6 +76,12 @@ export const check = (scenario: Scenario, inspection: Inspection<Played, unknown
     must("a linger keeps to its limits", keeps(linger, plan), () => `${name}: ${JSON.stringify({ ...linger, plan })}`)
   }
 
+  // A process that stands still hears of no reset; the close waits a second for that.
+  const isPaused = (number: number) =>
+    scenario.faults.some(({ connection, fault }) => connection === number && fault._tag === "Pause")
+  const isWithin = (took: number, deadlineMillis: number, number: number) =>
+    took <= deadlineMillis + tolerance + (isPaused(number) ? 1000 : 0)
+
   const violations = CloseModel.violations(played.history)
   must("each history is one of the model's", violations.length === 0, () => violations.join("\n"))
 
@@ -84,8 +96,10 @@ export const check = (scenario: Scenario, inspection: Inspection<Played, unknown
     }
     if (server !== undefined) {
       const { deadlineMillis } = scenario.server.close
-      const took = () => `#${number} server: ${server.closeMillis} ms, ${deadlineMillis} allowed`
-      must("no close outlives its deadline", server.closeMillis <= deadlineMillis, took)
+      const took = pair.serverAt! - pair.serverBegan!
+      const what = () => `#${number} server: ${took} ms, ${deadlineMillis} allowed: ${JSON.stringify(pair)}`
+      must("no close outlives its deadline", isWithin(took, deadlineMillis, number), what)
+      must("reported times are the clock's", isAbout(server.closeMillis, took), what)
     }
   }
 
@@ -96,8 +110,9 @@ export const check = (scenario: Scenario, inspection: Inspection<Played, unknown
     const pair = pairs.get(connection) ?? {}
     const name = () => `#${connection} ${plan.kind}, ${ending}: ${JSON.stringify({ reader, ...pair })}`
     if (pair.client !== undefined) {
-      const { closeMillis } = pair.client
-      must("no close outlives its deadline", closeMillis <= plan.close.deadlineMillis, name)
+      const took = pair.clientAt! - pair.clientBegan!
+      must("no close outlives its deadline", isWithin(took, plan.close.deadlineMillis, connection), name)
+      must("reported times are the clock's", isAbout(pair.client.closeMillis, took), name)
     }
     must("bytes arrive in order, unchanged", reader.wrongAt < 0, name)
     const handled = played.handled.get(connection)
@@ -111,6 +126,10 @@ export const check = (scenario: Scenario, inspection: Inspection<Played, unknown
     }
     if (handled !== undefined) {
       must("bytes arrive in order, unchanged", handled.reader.wrongAt < 0, () => JSON.stringify(handled))
+    }
+    const cutAt = played.atStop.millis + (scenario.cutAfterMillis ?? Infinity)
+    if (handled?.interrupted === true && handled.endedMillis === cutAt && cutAt < deadlineOf(scenario, played)) {
+      must("who is cut off hears no end", !(pair.serverFinAt! >= cutAt), name)
     }
     const server = pair.server
     if (server === undefined) continue
@@ -161,16 +180,31 @@ type Must = (name: Invariant, condition: boolean, what: () => string) => void
 const outcomes = (played: Played): Map<number, Pair> => {
   const pairs = new Map<number, Pair>()
   for (const { connection, kind, millis, outcome, side } of played.history) {
-    if ((kind !== "stage" && kind !== "outcome" && kind !== "reset") || side === "listener") continue
+    if (side === "listener") continue
+    if (kind !== "stage" && kind !== "outcome" && kind !== "reset" && kind !== "closeWrite") continue
     let pair = pairs.get(connection)
     if (pair === undefined) pairs.set(connection, (pair = {}))
-    if (side === "server") pair.serverBegan ??= millis
+    if (kind === "closeWrite") {
+      if (side === "server") pair.serverFinAt = millis
+      continue
+    }
+    pair[`${side}Began`] ??= millis
     if (outcome === undefined) continue
     pair[side] = outcome
-    if (side === "server") pair.serverAt = millis
+    pair[`${side}At`] = millis
   }
   return pairs
 }
+
+/** Alarms sleep for no less than a microsecond, which may be one more than was left. */
+const tolerance = 0.002
+
+/** Reports are in whole milliseconds. */
+const isAbout = (reported: number, millis: number): boolean => Math.abs(reported - millis) <= 0.5 + tolerance
+
+/** When handlers are interrupted in good order. */
+const deadlineOf = ({ server }: Scenario, { atStop }: Played): number =>
+  atStop.millis + server.drain.lameDuck + server.drain.deadline
 
 const keepsReading = ({ kind }: ClientPlan): boolean =>
   kind === "polite" || kind === "writesFirst" || kind === "idle" || kind === "halfway"
@@ -242,7 +276,9 @@ const drained = (scenario: Scenario, played: Played, pairs: ReadonlyMap<number, 
   // A process that stands still hears of no reset: for that the drain has two seconds more.
   const allowed = Math.min(lameDuck + deadline + close, stopping) + (paused ? 2000 : 0)
   const said = () => `${allowed} ms allowed: ${JSON.stringify(report)}`
-  must("no drain outlives its budget", report.durationMillis <= allowed, said)
+  const took = played.reportedMillis - atStop.millis
+  must("no drain outlives its budget", took <= allowed + tolerance, () => `${took} ms; ${said()}`)
+  must("reported times are the clock's", isAbout(report.durationMillis, took), () => `${took} ms; ${said()}`)
 
   const { outcomes: counts } = report
   const sum = tags.reduce((total, tag) => total + counts[tag], 0)

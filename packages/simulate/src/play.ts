@@ -44,6 +44,8 @@ export interface Handled {
   readonly late: boolean
   /** When it ended; `Infinity` while it runs. */
   endedMillis: number
+  /** It did not end by itself. */
+  interrupted: boolean
   reader: PatternReader
 }
 
@@ -51,6 +53,8 @@ export interface Played {
   readonly lived: ReadonlyArray<Lived>
   readonly handled: ReadonlyMap<number, Handled>
   readonly report: Drain.Report
+  /** When it was there, by the world's clock. */
+  readonly reportedMillis: number
   readonly history: ReadonlyArray<History.Event>
   /** When the server was told to stop: who was being served, and what had arrived. */
   readonly atStop: { readonly millis: number; readonly served: number; readonly netstat: Netstat.Snapshot }
@@ -137,9 +141,10 @@ const handler =
           return Effect.all([sending, receiving], { concurrency: 2 })
       }
     }
-    return Effect.onExit(work(), () =>
+    return Effect.onExit(work(), (exit) =>
       Effect.map(Clock.currentTimeMillis, (millis) => {
         record.endedMillis = millis
+        record.interrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
       })
     )
   }
@@ -227,7 +232,13 @@ const program = (scenario: Scenario): Effect.Effect<Played, unknown> =>
       drain: { grace: lameDuck + deadline + close + 1000, lameDuck, deadline, close, margin: 1000 },
       handler: handler(scenario, (accepted) => {
         const connection = numberOf(accepted)
-        const record = { connection, late: stopped, endedMillis: Infinity, reader: new PatternReader() }
+        const record = {
+          connection,
+          late: stopped,
+          endedMillis: Infinity,
+          interrupted: false,
+          reader: new PatternReader()
+        }
         handled.set(connection, record)
         return record
       })
@@ -248,6 +259,11 @@ const program = (scenario: Scenario): Effect.Effect<Played, unknown> =>
     const netstat = yield* sim.netstat
     const atStop = { millis: netstat.millis, served: yield* server.connections, netstat }
     stopped = true
+    const reporting = yield* Effect.forkChild(
+      Effect.flatMap(server.drain.report, (report) =>
+        Effect.map(Clock.currentTimeMillis, (reportedMillis) => ({ report, reportedMillis }))
+      )
+    )
     const stopping = yield* Effect.forkChild(
       Effect.suspend(() => {
         if (scenario.stopsBy === "shutdown") shutdown.begin()
@@ -260,13 +276,14 @@ const program = (scenario: Scenario): Effect.Effect<Played, unknown> =>
       shutdown.cut()
     }
     yield* Fiber.join(stopping)
-    const report = yield* server.drain.report
+    const { report, reportedMillis } = yield* Fiber.join(reporting)
     yield* Fiber.join(clients)
     yield* Scope.close(scope, Exit.void)
     return {
       lived,
       handled,
       report,
+      reportedMillis,
       history: yield* sim.history,
       atStop,
       pending: () => Effect.runSync(sim.netstat).eventsPending,

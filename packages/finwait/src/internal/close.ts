@@ -224,7 +224,7 @@ export class Close {
   }
 
   private reset(outcome: CloseOutcome): void {
-    if (this.connection.isReleased || this.rang) this.end(outcome)
+    if (this.connection.isReleased || this.rang) this.end({ ...outcome, closeMillis: this.millis })
   }
 
   private end(outcome: CloseOutcome): void {
@@ -291,7 +291,7 @@ export class Close {
   }
 
   private account(): Account {
-    const { closedFirst, environment, input, output, stage } = this.connection
+    const { closedFirst, input, output, stage } = this.connection
     const bytesUnsent = output.bytesUnsent
     return {
       stage: stage as Account["stage"],
@@ -301,7 +301,11 @@ export class Close {
       bytesWritten: output.bytesTaken - bytesUnsent,
       bytesDiscarded: input.bytesDiscarded,
       bytesUnsent,
-      closeMillis: Math.round(environment.now() - this.began)
+      closeMillis: this.millis
     }
+  }
+
+  private get millis(): number {
+    return Math.round(this.connection.environment.now() - this.began)
   }
 }

@@ -127,7 +127,10 @@ export interface Report {
   readonly runs: number
   /** Runs that were given up because they came to a state from which another one has gone on. */
   readonly pruned: number
-  /** Every order within the bounds has been seen, or is like one that has. */
+  /**
+   * Every order within the bounds has been seen, or is like one that has; as far as the program has named what its fibers
+   * share, where it has named anything.
+   */
   readonly exhausted: boolean
   /** All orders with so many deviations have been seen. */
   readonly deviations: number
@@ -262,7 +265,11 @@ export const named =
  * **Gotchas**
  *
  * Name all of it or nothing: what is shared and not named (a variable of a closure, a `#private` field, a `Deferred` that
- * no named object leads to) is taken for a fiber's own, and orders that differ by it may be left out.
+ * no named object leads to) is taken for a fiber's own, and orders that differ by it may be left out. The same is true of
+ * what cannot be watched: properties that are added or deleted later, inherited ones and accessors, symbol keys, `Date`,
+ * typed arrays, `WeakMap` and `WeakSet`, an iteration over a `Map` or `Set` that lasts over several steps, and what is
+ * polled of a fiber before its first step. Begin without `shared`, use it where exploring takes too long, and run once
+ * with `reduce: false`.
  *
  * @category programs
  * @since 0.1.0

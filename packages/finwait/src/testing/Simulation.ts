@@ -53,6 +53,7 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Fifo, Shuffled } from "./internal/choices.ts"
+import { seeded } from "./internal/seeded.ts"
 import { World } from "./internal/world.ts"
 
 /**
@@ -211,11 +212,4 @@ export const runSync = <A, E>(program: Effect.Effect<A, E, Scope.Scope>, options
   const exit = run(program, options)
   if (Exit.isSuccess(exit)) return exit.value
   throw Cause.squash(exit.cause)
-}
-
-/** The numbers of `Random.withSeed`. Setting them up costs more than a small run: only for who draws one. */
-const seeded = (seed: number | string): (typeof Random.Random)["Service"] => {
-  let made: (typeof Random.Random)["Service"] | undefined
-  const random = () => (made ??= Effect.runSync(Random.withSeed(Random.Random, seed)))
-  return { nextIntUnsafe: () => random().nextIntUnsafe(), nextDoubleUnsafe: () => random().nextDoubleUnsafe() }
 }

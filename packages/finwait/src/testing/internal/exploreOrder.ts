@@ -87,6 +87,8 @@ export class Controlled implements Order {
   /** Where choices began, in nanoseconds. */
   begun = 0
   readonly trace: Trace | undefined
+  /** The fibers share something that the trace does not see: from here on no two orders are taken for the same. */
+  isBlind = false
   private readonly options: Options
   private isOpen: boolean
   private nextDeviation = 0
@@ -215,7 +217,7 @@ export class Controlled implements Order {
   /** Whether what is possible from here on has been seen from elsewhere. */
   private isKnown(): boolean {
     const { isKnown } = this.options
-    if (isKnown === undefined || this.trace!.named === 0) return false
+    if (isKnown === undefined || this.trace!.named === 0 || this.isBlind) return false
     // In front of the last deviation it is somebody else's way.
     if (this.nextDeviation < this.options.deviations.length) return false
     let state = this.trace!.sum
@@ -301,13 +303,13 @@ export class Controlled implements Order {
   private joins(fiber: AnyFiber): void {
     const { trace } = this
     if (trace === undefined) return
-    if (trace.named > 0) watchProperties(fiber, ["_exit", "_interruptedCause", "_observers"], trace)
+    if (trace.named > 0) watchProperties(fiber, ["_exit", "_interruptedCause", "_observers", "interruptible"], trace)
     trace.joins(fiber)
   }
 
   /** Since it was asked last, it has touched something: otherwise it is as if it were preempted there. */
   private hasDone(fiber: AnyFiber): boolean {
-    if (this.trace === undefined || this.trace.named === 0) return true
+    if (this.trace === undefined || this.trace.named === 0 || this.isBlind) return true
     const done = this.askedOf !== fiber || this.askedAt !== this.trace.current
     this.askedOf = fiber
     this.askedAt = this.trace.current

@@ -1,7 +1,6 @@
 /**
  * One run of an explored program, in one order.
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
@@ -62,7 +61,7 @@ export const runIn = <A, E>(subject: Subject<A, E>, way: Way): Ran => {
     isKnown: trace === undefined ? undefined : way.isKnown,
     witness: way.witness
   })
-  const world = new ExploredWorld(order, Context.empty())
+  const world = new ExploredWorld(order)
   let exit: Exit.Exit<unknown, unknown> | undefined
   let halt: Halt | "known" | "diverged" | undefined
   const end = (effect: Effect.Effect<unknown, unknown>): void => {

@@ -3,8 +3,10 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import * as Tracer from "effect/Tracer"
 import type { AnyFiber, Controlled } from "./exploreOrder.ts"
+import { seeded } from "./seeded.ts"
 import { World } from "./world.ts"
 
 /**
@@ -12,6 +14,9 @@ import { World } from "./world.ts"
  * be preempted before the one behind it.
  */
 const silent = new Set(["OnSuccess", "OnFailure", "OnSuccessAndFailure", "AsyncFinalizer", "Yield"])
+
+/** Operations that leave something on the fiber's stack for an interruption to find. */
+const frames = new Set(["OnExit", "OnFailure", "OnSuccessAndFailure"])
 
 const evaluate = "~effect/Effect/evaluate"
 const identifier = "~effect/Effect/identifier"
@@ -26,6 +31,7 @@ const watching = (order: Controlled): Tracer.Tracer =>
       else if (!silent.has(name) && order.preempts(fiber as AnyFiber, primitive)) {
         return Effect.flatMap(Effect.yieldNow, () => primitive as never) as never
       }
+      if (frames.has(name)) order.trace?.make()
       return primitive[evaluate](fiber)
     }
   })
@@ -33,8 +39,9 @@ const watching = (order: Controlled): Tracer.Tracer =>
 export class ExploredWorld extends World {
   readonly controlled: Controlled
 
-  constructor(order: Controlled, context: Context.Context<never>) {
-    super(order, Context.add(context, Tracer.Tracer, watching(order)))
+  constructor(order: Controlled) {
+    const random = seeded(0, () => (order.isBlind = true))
+    super(order, Context.make(Tracer.Tracer, watching(order)).pipe(Context.add(Random.Random, random)))
     this.controlled = order
   }
 
