@@ -273,7 +273,9 @@ const program = (scenario: Scenario): Effect.Effect<Played, unknown> =>
     )
     if (scenario.cutAfterMillis !== undefined) {
       yield* Effect.sleep(scenario.cutAfterMillis)
-      shutdown.cut()
+      // A drain that was begun by hand is cut by hand: nobody else hears of it.
+      if (scenario.stopsBy === "drain") yield* server.drain.cut
+      else shutdown.cut()
     }
     yield* Fiber.join(stopping)
     const { report, reportedMillis } = yield* Fiber.join(reporting)
