@@ -166,11 +166,5 @@ export const bugs: ReadonlyArray<Bug> = [
     file: "internal/drain.ts",
     from: "const durationMillis = Math.round(this.now() - this.began!)",
     to: "const durationMillis = Math.min(1, Math.round(this.now() - this.began!))"
-  },
-  {
-    name: "who is cut off in the middle of an answer hears an end",
-    file: "internal/drain.ts",
-    from: 'one.connection.cut("shutdown")\n      if (handlerEnded || !this.isCut) continue\n      this.interrupted++\n      one.interrupt()',
-    to: 'if (!handlerEnded && this.isCut) {\n        this.interrupted++\n        one.interrupt()\n      }\n      one.connection.cut("shutdown")'
   }
 ]

@@ -1551,6 +1551,22 @@ describe("a drain that is cut", () => {
     })
   )
 
+  it.effect("in the middle of an answer: half of it is never called whole", () =>
+    Effect.gen(function* () {
+      const { dial, server } = yield* serve({
+        handler: (connection) => Effect.andThen(connection.write("half an ans"), Effect.never)
+      })
+      const client = yield* dial
+      const reading = yield* Effect.forkChild(Effect.exit(Connection.readText(client)))
+      yield* settled
+      const draining = yield* Effect.forkChild(server.drain.begin)
+      yield* settled
+      yield* server.drain.cut
+      adding(yield* Fiber.join(draining))
+      assert.match(ending(yield* Fiber.join(reading)), /reset by the peer$/)
+    })
+  )
+
   it.effect("a shutdown that was cut before it: it takes no time at all", () =>
     Effect.gen(function* () {
       const { dial, server, shutdown } = yield* serve({ handler: () => Effect.never, close: patient })
