@@ -2,6 +2,7 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
@@ -456,5 +457,61 @@ describe("the reduction", () => {
   it("leaves out no outcome of orders of two deviations", () => {
     const { full, reduced } = compared({ deviationsMax: 2, preemptionsMax: 2 }, 12)
     assert.isBelow(reduced, full)
+  })
+})
+
+describe("an order that is played again", () => {
+  const program = Effect.all([Effect.yieldNow, Effect.yieldNow], { concurrency: 2 })
+
+  it.each(["2-999.7", "2-0.1-40.1"])("%s: does not fit, and that is said", (order) => {
+    assert.throws(
+      () => Explore.replay({ program }, order),
+      RangeError,
+      /does not fit this program, which has \d+ choices/
+    )
+  })
+
+  it.each(["hello", "he llo", "", "2-1", "-1-1.1"])("%s: is none", (order) => {
+    assert.throws(() => Explore.replay({ program }, order), RangeError, "no order is called")
+  })
+})
+
+describe("what decides besides the order", () => {
+  it("random numbers are the same in every run", () => {
+    const program = Effect.gen(function* () {
+      const drawn = Explore.shared({ first: 0 })
+      yield* Effect.all(
+        [1, 2].map(() => Effect.flatMap(Random.nextInt, (number) => Effect.sync(() => (drawn.first ||= number)))),
+        { concurrency: 2 }
+      )
+      return drawn.first
+    })
+    const outcomes = () => [...Explore.run({ program }).outcomes.keys()].toSorted()
+    assert.deepStrictEqual(outcomes(), outcomes())
+    // Whoever draws first has the first number: both are found, although nothing that was named differs.
+    assert.strictEqual(outcomes().length, 2)
+  })
+
+  it("an interruption finds its fiber wherever it stands", () => {
+    const program = Effect.gen(function* () {
+      const said = Explore.shared({ text: "" })
+      const say = (what: string) => Effect.sync(() => (said.text += what))
+      const fiber = yield* Effect.forkChild(
+        Effect.gen(function* () {
+          yield* Effect.void
+          yield* Effect.onExit(
+            Effect.suspend(() => say("1")),
+            ({ _tag }) => say(_tag)
+          )
+        })
+      )
+      yield* Fiber.interrupt(fiber)
+      return said.text
+    })
+    for (const reduce of [true, false]) {
+      const { exhausted, outcomes } = Explore.run({ program, reduce })
+      assert.isTrue(exhausted)
+      assert.deepStrictEqual([...outcomes.keys()].toSorted(), ["", "1Success", "Failure"])
+    }
   })
 })

@@ -297,3 +297,71 @@ const played = (seed: number, faults: Fault.Schedule): string => {
   })
   return Simulation.runSync(Effect.scoped(program))
 }
+
+describe("a fault that cannot be", () => {
+  const wrong: ReadonlyArray<readonly [string, () => unknown, string]> = [
+    [
+      "a time that is no number",
+      () => Fault.planned({ fault: Fault.Stall({ millis: NaN }) }),
+      "Fault.Stall.millis must be a number of milliseconds of at least 0, not NaN"
+    ],
+    ["a negative time", () => Fault.planned({ fault: Fault.Delay({ millis: -1 }) }), "Fault.Delay.millis must be"],
+    [
+      "no rate at all",
+      () => Fault.planned({ fault: Fault.SlowReader({ bytesPerSecond: 0 }) }),
+      "Fault.SlowReader.bytesPerSecond must be a number of bytes above 0, not 0"
+    ],
+    [
+      "a plan for a time that is no number",
+      () => Fault.planned({ fault: Fault.Reset(), afterMillis: NaN }),
+      "afterMillis must be"
+    ],
+    [
+      "no connection",
+      () => Fault.planned({ fault: Fault.Reset(), connection: 0 }),
+      'connection must be a number from 1 on, or "each", not 0'
+    ],
+    [
+      "no side",
+      () => Fault.planned({ fault: Fault.Reset(), side: "srv" as never }),
+      'side must be "client" or "server"'
+    ],
+    ["no fault", () => Fault.planned({ fault: { _tag: "Nope" } as never }), 'no fault is called "Nope"'],
+    [
+      "one that was not planned",
+      () => Effect.runSync(SimNetwork.make({ faults: [Fault.Reset() as never] })),
+      "not a planned fault"
+    ],
+    [
+      "one for a connection that there is not",
+      () => Effect.runSync(Effect.flatMap(SimNetwork.make(), (sim) => sim.inject(Fault.Reset(), { connection: 7 }))),
+      "there is no connection 7 yet: 0 have been established"
+    ],
+    [
+      "one that is injected",
+      () => Effect.runSync(Effect.flatMap(SimNetwork.make(), (sim) => sim.inject(Fault.Pause({ millis: NaN })))),
+      "Fault.Pause.millis"
+    ],
+    [
+      "an accept where nobody listens",
+      () => Effect.runSync(Effect.flatMap(SimNetwork.make(), (sim) => sim.failAccept("tcp://127.0.0.1:1", "EMFILE"))),
+      "nobody listens at tcp://127.0.0.1:1"
+    ]
+  ]
+  it.each(wrong)("%s: a RangeError that names it", (_, run, message) => {
+    let error: unknown
+    try {
+      run()
+    } catch (caught) {
+      error = caught
+    }
+    assert.instanceOf(error, RangeError)
+    assert.include(error.message, message)
+  })
+
+  it("times in schedules are decimal numbers", () => {
+    for (const time of ["+0x10ms", "+ ms", "+-1ms", "+NaNms"]) {
+      assert.throws(() => Fault.parse(`${time} connection 1 client Reset`), SyntaxError, "not a fault")
+    }
+  })
+})

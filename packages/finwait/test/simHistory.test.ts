@@ -9,9 +9,9 @@ import * as Connection from "finwait/Connection"
 import * as Framing from "finwait/Framing"
 import * as Network from "finwait/Network"
 import * as Server from "finwait/Server"
-import * as CloseModel from "finwait/testing/CloseModel"
 import * as Fault from "finwait/testing/Fault"
 import * as History from "finwait/testing/History"
+import * as CloseModel from "finwait/testing/CloseModel"
 import * as SimNetwork from "finwait/testing/SimNetwork"
 import * as Simulation from "finwait/testing/Simulation"
 import { address, clockUsed, politely, settled } from "./support/network.ts"
@@ -188,9 +188,16 @@ describe("a history", () => {
     Effect.gen(function* () {
       for (const historyMax of [1, 2, 7, 10]) {
         for (const writes of [1, 5, 8, 9, 20, 37]) {
-          const events = yield* kept(historyMax, writes)
-          // listen, connected, backlog and the writes
+          const all = yield* kept(historyMax, writes)
+          // listen, connected, backlog and the writes; where some are missing the first line says how many.
+          const dropped = Math.max(0, 3 + writes - historyMax)
+          assert.deepStrictEqual(
+            all.filter(({ kind }) => kind === "dropped").map(({ detail }) => detail),
+            dropped === 0 ? [] : [dropped]
+          )
+          const events = dropped === 0 ? all : all.slice(1)
           assert.strictEqual(events.length, Math.min(historyMax, 3 + writes))
+          if (dropped > 0) assert.match(CloseModel.violations(all).join(), /^the history is not whole: \d+ events/)
           assert.strictEqual(events.at(-1)!.detail, writes)
           const details = events.filter(({ kind }) => kind === "write").map(({ detail }) => Number(detail))
           assert.deepStrictEqual(
@@ -210,7 +217,9 @@ describe("a history", () => {
       yield* sim.network.listen(address)
       const client = yield* sim.network.connect(address, { close: { deadline: 0 } })
       for (let write = 0; write < 21_000; write++) yield* client.write("x")
-      assert.strictEqual((yield* sim.history).length, 10_000)
+      const [dropped, ...events] = yield* sim.history
+      assert.strictEqual(events.length, 10_000)
+      assert.strictEqual(dropped!.detail, 11_003)
     }).pipe(Effect.scoped)
   )
 

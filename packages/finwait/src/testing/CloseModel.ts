@@ -256,6 +256,10 @@ class Seen {
  * @since 0.1.0
  */
 export const violations = (history: ReadonlyArray<History.Event>): ReadonlyArray<string> => {
+  const [first] = history
+  if (first?.kind === "dropped") {
+    return [`the history is not whole: ${first.detail} events before it were dropped; raise historyMax`]
+  }
   const ends = new Map<string, Seen>()
   for (const event of history) {
     if (event.side === "listener" || event.kind === "fault") continue

@@ -244,6 +244,12 @@ export const replay = <A, E>(options: Options<A, E>, order: string): A => {
   const isOpen = !runIn(subject, { deviations: [], isOpen: true }).order.opened
   const ran = runIn(subject, { deviations, isOpen })
   if (failed(ran)) throw tell(subject, deviations, isOpen, 1)
+  if (ran.order.deviationsLeft > 0) {
+    throw new RangeError(
+      `Explore.replay: the order ${JSON.stringify(order)} does not fit this program, which has ${ran.order.choices.length} ` +
+        "choices on its way: the program, or its options, are not those of then"
+    )
+  }
   return (ran.exit as Exit.Success<A>).value
 }
 
@@ -379,7 +385,7 @@ const print = (preemptionsMax: number, deviations: ReadonlyArray<Deviation>): st
   [preemptionsMax, ...deviations.map(({ at, choice }) => `${at}.${choice}`)].join("-")
 
 const parse = (order: string): { readonly preemptionsMax: number; readonly deviations: ReadonlyArray<Deviation> } => {
-  if (!/^\w+(-\d+\.\d+)*$/.test(order))
+  if (!/^(\d+|Infinity)(-\d+\.\d+)*$/.test(order))
     throw new RangeError(`Explore.replay: no order is called ${JSON.stringify(order)}`)
   const [preemptionsMax, ...parts] = order.split("-")
   const deviations = parts.map((part) => {

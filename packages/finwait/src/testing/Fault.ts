@@ -23,6 +23,7 @@
  */
 import * as Data from "effect/Data"
 import type { Stage } from "../CloseOutcome.ts"
+import { checkPlanned, problemOf, stages } from "./internal/faultFigures.ts"
 import { numbers } from "./internal/numbers.ts"
 
 /**
@@ -136,16 +137,18 @@ export type Schedule = ReadonlyArray<Planned>
 
 /**
  * Plans a fault. Default: at once, for each connection, at the server's side; a listener's faults are the listener's.
+ * Throws a `RangeError` for a fault that cannot be: a negative time, a side that there is not.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const planned = (plan: Pick<Planned, "fault"> & Partial<Planned>): Planned => ({
-  afterMillis: plan.afterMillis ?? 0,
-  connection: isListenerFault(plan.fault) ? "listener" : (plan.connection ?? "each"),
-  side: isListenerFault(plan.fault) ? "server" : (plan.side ?? "server"),
-  fault: plan.fault
-})
+export const planned = (plan: Pick<Planned, "fault"> & Partial<Planned>): Planned =>
+  checkPlanned({
+    afterMillis: plan.afterMillis ?? 0,
+    connection: isListenerFault(plan.fault) ? "listener" : (plan.connection ?? "each"),
+    side: isListenerFault(plan.fault) ? "server" : (plan.side ?? "server"),
+    fault: plan.fault
+  })
 
 /**
  * Whether a fault befalls a listener, not a connection.
@@ -198,7 +201,6 @@ export interface DrawOptions {
 }
 
 const codes = ["EMFILE", "ENFILE", "ENOBUFS", "ECONNABORTED", "EPROTO"] as const
-const stages = ["Farewell", "Flushing", "Lingering"] as const
 
 /**
  * Numbers from 0 to 1, the same ones for the same seed: what {@link draw} draws from. Not for secrets.
@@ -299,50 +301,21 @@ export const print = (schedule: Schedule): string =>
     })
     .join("\n")
 
-const isTime = (value: unknown) => typeof value === "number" && value >= 0
-const isRate = (value: unknown) => typeof value === "number" && value > 0
-const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0
-const isCode = (value: unknown) => typeof value === "string" && value !== ""
-const isStage = (value: unknown) => (stages as ReadonlyArray<unknown>).includes(value)
-
-/** What each kind of fault says besides its name. */
-const figures: { readonly [T in Tag]: Readonly<Record<string, (value: unknown) => boolean>> } = {
-  Delay: { millis: isTime },
-  Jitter: { millis: isTime },
-  Stall: { millis: isTime },
-  LinkDown: { millis: isTime },
-  Reset: {},
-  ResetAtByte: { byte: isCount },
-  ResetAtStage: { stage: isStage },
-  HalfOpen: {},
-  SlowReader: { bytesPerSecond: isRate },
-  SlowWriter: { bytesPerSecond: isRate },
-  LateFin: { millis: isTime },
-  DuplicateFin: {},
-  Pause: { millis: isTime },
-  AcceptError: { code: isCode, times: isCount },
-  Refuse: { millis: isTime }
-}
-
 const readFault = (tag: string, written: string | undefined): Fault | undefined => {
-  if (!Object.hasOwn(figures, tag)) return undefined
-  const checks = figures[tag as Tag]
   const said = JSON.parse(written ?? "{}", readFigure) as Record<string, unknown>
-  const names = Object.keys(checks)
-  const isWhole = names.length === Object.keys(said).length && names.every((name) => checks[name]!(said[name]))
-  return isWhole ? ({ _tag: tag, ...said } as Fault) : undefined
+  const fault = { _tag: tag, ...said } as Fault
+  return problemOf(fault) === undefined ? fault : undefined
 }
 
 const line =
-  /^\+(?:(.+)ms|forever) (?:(listener)|connection ([1-9]\d*|each) (client|server)) ([A-Za-z]+)(?: (\{.*\}))?$/
+  /^\+(?:(\d+(?:\.\d+)?(?:e[+-]?\d+)?)ms|forever) (?:(listener)|connection ([1-9]\d*|each) (client|server)) ([A-Za-z]+)(?: (\{.*\}))?$/s
 
 const readLine = (written: string): Planned | undefined => {
   const [, after, listener, which, side, tag, said] = line.exec(written) ?? []
   if (tag === undefined) return undefined
   const afterMillis = after === undefined ? forever : Number(after)
   const fault = readFault(tag, said)
-  if (fault === undefined || !isTime(afterMillis) || isListenerFault(fault) !== (listener !== undefined))
-    return undefined
+  if (fault === undefined || isListenerFault(fault) !== (listener !== undefined)) return undefined
   return planned({
     afterMillis,
     connection: which === undefined || which === "each" ? "each" : Number(which),

@@ -42,6 +42,7 @@ export type Kind =
   | "stop"
   | "abort"
   | "fault"
+  | "dropped"
 
 /**
  * @category models

@@ -39,14 +39,15 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Address from "../Address.ts"
+import * as Address from "../Address.ts"
 import type { Connection } from "../Connection.ts"
 import { ConnectionImpl } from "../internal/connection.ts"
 import * as Check from "../internal/options.ts"
 import * as Network from "../Network.ts"
 import type * as Transport from "../Transport.ts"
-import type * as Fault from "./Fault.ts"
+import * as Fault from "./Fault.ts"
 import type * as History from "./History.ts"
+import { checkPlanned } from "./internal/faultFigures.ts"
 import { Endpoint } from "./internal/sim/endpoint.ts"
 import { World } from "./internal/sim/network.ts"
 import type * as Netstat from "./Netstat.ts"
@@ -110,14 +111,18 @@ export interface Sim {
   readonly history: Effect.Effect<ReadonlyArray<History.Event>>
   /**
    * Something goes wrong, now: for one connection, by its number in the order of establishment from 1, or for all that
-   * are open; a listener's fault for all listeners. Default side: the server.
+   * are open; a listener's fault for all listeners. Default side: the server. A fault that cannot be, or a connection
+   * that there is not yet, is a defect, `RangeError`.
    */
   readonly inject: (
     fault: Fault.Fault,
     whom?: Partial<Pick<Fault.Planned, "connection" | "side">>
   ) => Effect.Effect<void>
-  /** Makes an accept fail now with the system's code, as with a machine that has no descriptors left. */
-  readonly failAccept: (address: Address.Address, code: string) => Effect.Effect<void>
+  /**
+   * Makes one listener's next accept fail with the system's code, as with a machine that has no descriptors left
+   * (`Fault.AcceptError` does it to all of them, and later). A defect where nobody listens.
+   */
+  readonly failAccept: (address: Address.Input, code: string) => Effect.Effect<void>
 }
 
 const check = (options: Options): void => {
@@ -144,6 +149,7 @@ const linkOf = (options: LinkOptions) => {
  */
 export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.fn.Return<Sim> {
   check(options)
+  for (const plan of options.faults ?? []) checkPlanned(plan)
   const context = yield* Effect.context<never>()
   const world = new World(context, {
     seed: options.seed ?? 0,
@@ -167,8 +173,16 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
     netstat: Effect.sync(() => world.netstat),
     history: Effect.sync(() => world.events),
     inject: (fault, whom = {}) =>
-      Effect.sync(() => world.inject(fault, whom.connection ?? "each", whom.side ?? "server")),
-    failAccept: (address, code) => Effect.sync(() => world.acceptorAt(address)?.fail(code))
+      Effect.sync(() => {
+        const { connection, side } = Fault.planned({ ...whom, fault })
+        world.inject(fault, connection, side)
+      }),
+    failAccept: (address, code) =>
+      Effect.map(Effect.orDie(Address.parse(address)), (parsed) => {
+        const acceptor = world.acceptorAt(parsed)
+        if (acceptor === undefined) throw new RangeError(`nobody listens at ${Address.format(parsed)}`)
+        acceptor.fail(code)
+      })
   }
 })
 

@@ -120,6 +120,11 @@ export class Controlled implements Order {
     return this.ready.length + this.held.length
   }
 
+  /** How many of the deviations that it was told it has not come to. */
+  get deviationsLeft(): number {
+    return this.options.deviations.length - this.nextDeviation
+  }
+
   /** From here on. */
   open(): void {
     if (this.opened) return

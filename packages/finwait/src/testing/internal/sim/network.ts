@@ -67,6 +67,7 @@ export class World implements Host, Port {
     }
   }
 
+  private noted = 0
   /** A listener's faults from the very beginning, when nobody listens yet. */
   private readonly standing: Array<Fault.Fault> = []
 
@@ -77,7 +78,11 @@ export class World implements Host, Port {
   }
 
   get events(): ReadonlyArray<Event> {
-    return this.history.slice(-this.settings.historyMax)
+    const events = this.history.slice(-this.settings.historyMax)
+    const dropped = this.noted - events.length
+    const [first] = events
+    if (dropped === 0 || first === undefined) return events
+    return [{ millis: first.millis, connection: 0, side: "listener", kind: "dropped", detail: dropped }, ...events]
   }
 
   get netstat(): Snapshot {
@@ -198,6 +203,9 @@ export class World implements Host, Port {
       for (const acceptor of this.acceptors) this.befall(acceptor, fault, this.timeline.now())
       return
     }
+    if (typeof connection === "number" && connection > this.established) {
+      throw new RangeError(`there is no connection ${connection} yet: ${this.established} have been established`)
+    }
     for (const end of this.endpoints) {
       if (end.side === side && (connection === "each" || connection === end.connection)) strike(end, fault)
     }
@@ -229,6 +237,7 @@ export class World implements Host, Port {
             kind,
             detail: detail === "" ? Address.describe(who.address) : detail
           }
+    this.noted++
     this.history.push(event)
     if (this.history.length >= 2 * historyMax) this.history.splice(0, this.history.length - historyMax)
   }
