@@ -15,21 +15,35 @@ import { draw } from "./scenario.ts"
 import { shrink } from "./shrink.ts"
 import { progressLine, story, summary } from "./text.ts"
 
-const usage = "simulate [--closes N] [--seconds N] [--seed N] [--workers N] | --replay SEED [--whole]"
+const usage = `simulate [options] | simulate --replay SEED [--whole]
+
+  --closes N     at least so many connections' ends are closed (100000)
+  --seconds N    ends after so long all the same (3600)
+  --seed N       the first scenario's; the others count up from it (1)
+  --workers N    as many scenarios side by side (one per core)
+  --replay SEED  one scenario again, with everything that happens in it; made smaller if it fails
+  --whole        with --replay: as it was drawn, not made smaller
+  --help         this`
 
 const read = () => {
   const { values } = parseArgs({
     // pnpm hands its own `--` on.
     args: process.argv.slice(2).filter((argument) => argument !== "--"),
     options: {
-      closes: { type: "string", default: "100000" },
-      seconds: { type: "string", default: "3600" },
-      seed: { type: "string", default: "1" },
-      workers: { type: "string", default: String(availableParallelism()) },
+      closes: { type: "string" },
+      seconds: { type: "string" },
+      seed: { type: "string" },
+      workers: { type: "string" },
       replay: { type: "string" },
-      whole: { type: "boolean", default: false }
+      whole: { type: "boolean", default: false },
+      help: { type: "boolean", default: false }
     }
   })
+  const besides = (["closes", "seconds", "seed", "workers"] as const).find((name) => values[name] !== undefined)
+  if (values.replay !== undefined && besides !== undefined) {
+    throw new Error(`--replay plays one scenario: --${besides} has nothing to do with it`)
+  }
+  if (values.whole && values.replay === undefined) throw new Error("--whole goes with --replay")
   const whole = (name: "closes" | "seconds" | "seed" | "workers" | "replay", text: string, least: number) => {
     const value = Number(text)
     if (!Number.isSafeInteger(value) || value < least)
@@ -37,12 +51,13 @@ const read = () => {
     return value
   }
   return {
-    closes: whole("closes", values.closes, 1),
-    seconds: whole("seconds", values.seconds, 1),
-    seed: whole("seed", values.seed, 0),
-    workers: whole("workers", values.workers, 1),
+    closes: whole("closes", values.closes ?? "100000", 1),
+    seconds: whole("seconds", values.seconds ?? "3600", 1),
+    seed: whole("seed", values.seed ?? "1", 0),
+    workers: whole("workers", values.workers ?? String(availableParallelism()), 1),
     replay: values.replay === undefined ? undefined : whole("replay", values.replay, 0),
-    whole: values.whole
+    whole: values.whole,
+    help: values.help
   }
 }
 
@@ -76,11 +91,16 @@ const run = async (options: ReturnType<typeof read>): Promise<boolean> => {
   return false
 }
 
+const perform = async (options: ReturnType<typeof read>): Promise<boolean> => {
+  if (options.help) console.log(usage)
+  else if (options.replay === undefined) return run(options)
+  else return replay(options.replay, options.whole)
+  return true
+}
+
 try {
-  const options = read()
-  const kept = options.replay === undefined ? await run(options) : replay(options.replay, options.whole)
-  process.exitCode = kept ? 0 : 1
+  process.exitCode = (await perform(read())) ? 0 : 1
 } catch (error) {
-  console.error(`${error instanceof Error ? error.message : String(error)}\n${usage}`)
+  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
   process.exitCode = 2
 }
