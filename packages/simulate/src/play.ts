@@ -210,7 +210,7 @@ const program = (scenario: Scenario): Effect.Effect<Played, unknown> =>
       ...scenario.network,
       seed: scenario.seed,
       faults: scenario.faults,
-      historyMax: 1_000_000
+      historyMax: Infinity
     })
     const shutdown = Shutdown.make()
     const context = Context.empty().pipe(
