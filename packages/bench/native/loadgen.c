@@ -1,0 +1,404 @@
+/*
+ * A load generator on one thread and epoll, for loopback and Unix sockets. It prints one line of JSON.
+ *
+ *   loadgen --to PORT|PATH --mode ping|up|down|both|churn|hold [--conns N] [--size BYTES] [--depth N]
+ *           [--seconds S] [--warm S] [--frame raw|line|u32] [--pid SERVER] [--busy PERCENT]
+ *
+ * ping   each connection sends `depth` messages and another for each that comes back
+ * up     each connection writes as fast as it can; down: reads; both: both
+ * churn  each slot connects, sends one message, reads its answer, half-closes, waits for the end, and begins again
+ * hold   opens the connections, each of which is served once, and says so; then a line on standard input is a command:
+ *        "close" half-closes all of them, "wait" waits for the server to do it, "exit" leaves. `busy` percent of them
+ *        ping all the while.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct {
+  int fd;
+  enum { CONNECTING, OPEN, ENDING, CLOSED } state;
+  int busy, wantsWrite;
+  uint64_t owed;    /* bytes still to write */
+  uint64_t missing; /* bytes written or owed that have not come back */
+  uint32_t at;      /* where in the pattern the next byte is */
+  uint64_t sentAt;
+} Connection;
+
+static const char *mode = "ping", *frame = "raw", *to = "";
+static int connections = 100, size = 64, depth = 1, serverPid = 0, busyPercent = 0;
+static double seconds = 1, warm = 0.3;
+
+static char *pattern, *buffer;
+static size_t patternBytes;
+enum { BUFFER = 1 << 18, IN_FLIGHT = 128, EVENTS = 1024 };
+static int poll_;
+static struct epoll_event events[EVENTS];
+static Connection *all;
+
+static void fail(const char *what) {
+  fprintf(stderr, "loadgen: %s: %s\n", what, strerror(errno));
+  exit(1);
+}
+static uint64_t clockNanos(clockid_t id) {
+  struct timespec t;
+  clock_gettime(id, &t);
+  return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+static uint64_t now(void) { return clockNanos(CLOCK_MONOTONIC); }
+static uint64_t ownCpu(void) { return clockNanos(CLOCK_PROCESS_CPUTIME_ID); }
+
+/* What the server's threads have run, in nanoseconds. */
+static uint64_t serverCpu(void) {
+  char path[400];
+  snprintf(path, sizeof path, "/proc/%d/task", serverPid);
+  DIR *tasks = serverPid ? opendir(path) : NULL;
+  if (!tasks) return 0;
+  uint64_t sum = 0;
+  for (struct dirent *task; (task = readdir(tasks));) {
+    if (task->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", serverPid, task->d_name);
+    FILE *file = fopen(path, "r");
+    unsigned long long nanos;
+    if (file && fscanf(file, "%llu", &nanos) == 1) sum += nanos;
+    if (file) fclose(file);
+  }
+  closedir(tasks);
+  return sum;
+}
+static long serverRss(void) {
+  char path[64], line[256];
+  long kib = 0;
+  snprintf(path, sizeof path, "/proc/%d/status", serverPid);
+  FILE *file = serverPid ? fopen(path, "r") : NULL;
+  if (!file) return 0;
+  while (fgets(line, sizeof line, file))
+    if (sscanf(line, "VmRSS: %ld", &kib) == 1) break;
+  fclose(file);
+  return kib;
+}
+
+/* Latencies, in buckets of three per cent. */
+static uint64_t buckets[64 * 32], latencies;
+static void latency(uint64_t nanos) {
+  int top = nanos < 32 ? 4 : 63 - __builtin_clzll(nanos);
+  buckets[nanos < 32 ? nanos : (uint64_t)(top - 4) * 32 + ((nanos >> (top - 5)) & 31)]++;
+  latencies++;
+}
+static double quantileMicros(double q) {
+  uint64_t rank = q * latencies, seen = 0;
+  for (int i = 0; latencies && i < 64 * 32; i++)
+    if ((seen += buckets[i]) > rank)
+      return (i < 32 ? (uint64_t)i : (1ull << (i / 32 + 4)) + ((uint64_t)(i % 32) << (i / 32 - 1))) / 1e3;
+  return 0;
+}
+
+static void watch(Connection *c, uint32_t what, int how) {
+  struct epoll_event event = {.events = what, .data.ptr = c};
+  if (epoll_ctl(poll_, how, c->fd, &event) < 0) fail("epoll_ctl");
+}
+
+/* Begins to connect; 0 when the peer's backlog is full (Unix sockets say so at once). */
+static int dial(Connection *c) {
+  static uint32_t turn;
+  struct sockaddr_un path = {.sun_family = AF_UNIX};
+  struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int isUnix = strchr(to, '/') != NULL, yes = 1, connected;
+  c->fd = socket(isUnix ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (c->fd < 0) fail("socket");
+  if (isUnix) {
+    strncpy(path.sun_path, to, sizeof path.sun_path - 1);
+    connected = connect(c->fd, (struct sockaddr *)&path, sizeof path);
+  } else {
+    /* One local address has 28,000 ports; connections that ended keep theirs for a minute. */
+    struct sockaddr_in local = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001u + turn++ % 16)};
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
+    if (bind(c->fd, (struct sockaddr *)&local, sizeof local) < 0) fail("bind");
+    peer.sin_port = htons(atoi(to));
+    connected = connect(c->fd, (struct sockaddr *)&peer, sizeof peer);
+  }
+  if (connected < 0 && errno == EAGAIN) {
+    close(c->fd);
+    return 0;
+  }
+  if (connected < 0 && errno != EINPROGRESS) fail("connect");
+  c->state = CONNECTING;
+  watch(c, EPOLLOUT | EPOLLIN, EPOLL_CTL_ADD);
+  return 1;
+}
+static void connected(Connection *c) {
+  int error = 0;
+  socklen_t bytes = sizeof error;
+  getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
+  if ((errno = error)) fail("connect");
+  c->state = OPEN;
+  watch(c, EPOLLIN, EPOLL_CTL_MOD);
+}
+
+static int flush(Connection *c) {
+  while (c->owed > 0) {
+    size_t most = patternBytes - c->at;
+    ssize_t bytes = write(c->fd, pattern + c->at, c->owed < most ? c->owed : most);
+    if (bytes < 0 && errno == EAGAIN) {
+      if (!c->wantsWrite) watch(c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD), c->wantsWrite = 1;
+      return 1;
+    }
+    if (bytes < 0) return 0;
+    c->owed -= bytes;
+    c->at = (c->at + bytes) % size;
+  }
+  if (c->wantsWrite) watch(c, EPOLLIN, EPOLL_CTL_MOD), c->wantsWrite = 0;
+  return 1;
+}
+static int ask(Connection *c, uint64_t messages) {
+  c->owed += messages * size;
+  c->missing += messages * size;
+  return flush(c);
+}
+
+/* What is measured: from the end of the warm-up on. */
+static struct { uint64_t at, server, own, ops, in, out, errors; } base, total;
+static int measuring;
+static uint64_t startedAt;
+
+static int measuredAll(void) {
+  uint64_t t = now();
+  if (!measuring && t >= startedAt + (uint64_t)(warm * 1e9)) {
+    base = total;
+    base.at = t, base.server = serverCpu(), base.own = ownCpu();
+    measuring = 1;
+  }
+  if (!measuring || t < base.at + (uint64_t)(seconds * 1e9)) return 0;
+  double spent = (t - base.at) / 1e9;
+  uint64_t ops = total.ops - base.ops, in = total.in - base.in, out = total.out - base.out;
+  printf("{\"ops\":%llu,\"bytes\":%llu,\"seconds\":%.6f,\"serverCpu\":%.6f,\"ownCpu\":%.6f,\"p50Micros\":%.1f,"
+         "\"p99Micros\":%.1f,\"errors\":%llu}\n",
+         (unsigned long long)ops, (unsigned long long)(strcmp(mode, "up") ? in : out), spent,
+         (serverCpu() - base.server) / 1e9, (ownCpu() - base.own) / 1e9, quantileMicros(.5), quantileMicros(.99),
+         (unsigned long long)(total.errors - base.errors));
+  return 1;
+}
+
+/* Reads what is there; answers have `size` bytes, and each whole one is answered with the next request. */
+static ssize_t take(Connection *c) {
+  ssize_t bytes = read(c->fd, buffer, BUFFER);
+  if (bytes > 0) {
+    uint64_t before = c->missing;
+    total.in += bytes;
+    c->missing -= (uint64_t)bytes < c->missing ? (uint64_t)bytes : c->missing;
+    total.ops += (before + size - 1) / size - (c->missing + size - 1) / size;
+  }
+  return bytes;
+}
+
+/*
+ * Opens them all, a few at a time. With `served` each is also asked once: the system says that a connection is there
+ * before the server has accepted it, and drops what comes when too many wait.
+ */
+static void openAll(int served) {
+  int started = 0, opened = 0, waits = 0;
+  while (opened < connections) {
+    while (started < connections && started - opened < IN_FLIGHT && dial(&all[started])) started++;
+    int n = epoll_wait(poll_, events, EVENTS, started > opened ? 10000 : 1);
+    if (n == 0 && (started > opened || ++waits > 10000)) errno = ETIMEDOUT, fail("connect");
+    for (int i = 0; i < n; i++) {
+      Connection *c = events[i].data.ptr;
+      if (c->state == CONNECTING) {
+        connected(c);
+        if (!served) opened++;
+        else if (!ask(c, 1)) fail("write");
+      } else if (served) {
+        if (events[i].events & EPOLLOUT && !flush(c)) fail("write");
+        ssize_t bytes = take(c);
+        if (bytes == 0 || (bytes < 0 && errno != EAGAIN)) fail("the first answer");
+        if (bytes > 0 && c->missing == 0) opened++;
+      }
+    }
+  }
+}
+
+static void throughput(void) {
+  int ping = !strcmp(mode, "ping"), writes = !strcmp(mode, "up") || !strcmp(mode, "both");
+  openAll(ping);
+  startedAt = now();
+  for (int i = 0; i < connections; i++) {
+    all[i].sentAt = startedAt;
+    if (ping && !ask(&all[i], depth)) fail("write");
+    if (writes) watch(&all[i], EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
+  }
+  while (!measuredAll()) {
+    int n = epoll_wait(poll_, events, EVENTS, 10);
+    for (int i = 0; i < n; i++) {
+      Connection *c = events[i].data.ptr;
+      if (events[i].events & ~EPOLLOUT) {
+        uint64_t before = total.ops;
+        ssize_t bytes = take(c);
+        if (bytes == 0 || (bytes < 0 && errno != EAGAIN)) {
+          fprintf(stderr, "loadgen: the server ended a connection: %s\n", bytes ? strerror(errno) : "end");
+          exit(1);
+        }
+        if (ping && total.ops > before) {
+          if (depth == 1) {
+            uint64_t t = now();
+            if (measuring) latency(t - c->sentAt);
+            c->sentAt = t;
+          }
+          if (!ask(c, total.ops - before)) fail("write");
+        }
+      }
+      if (events[i].events & EPOLLOUT) {
+        if (!writes) {
+          if (!flush(c)) fail("write");
+          continue;
+        }
+        ssize_t bytes = write(c->fd, pattern + c->at, patternBytes - c->at);
+        if (bytes < 0 && errno != EAGAIN) fail("write");
+        if (bytes > 0) total.out += bytes, c->at = (c->at + bytes) % size;
+      }
+    }
+  }
+}
+
+static void again(Connection *c, int ok) {
+  if (ok) {
+    total.ops++;
+    if (measuring) latency(now() - c->sentAt);
+  } else
+    total.errors++;
+  close(c->fd);
+  memset(c, 0, sizeof *c);
+  c->state = CLOSED;
+}
+static void churn(void) {
+  startedAt = now();
+  for (int i = 0; i < connections; i++) all[i].state = CLOSED;
+  while (!measuredAll()) {
+    for (int i = 0; i < connections; i++)
+      if (all[i].state == CLOSED && !dial(&all[i])) break;
+    int n = epoll_wait(poll_, events, EVENTS, 1);
+    for (int i = 0; i < n; i++) {
+      Connection *c = events[i].data.ptr;
+      if (c->state == CONNECTING) {
+        connected(c);
+        c->sentAt = now();
+        if (!ask(c, 1)) again(c, 0);
+        continue;
+      }
+      if (events[i].events & EPOLLOUT && !flush(c)) again(c, 0);
+      if (c->state == CLOSED) continue;
+      uint64_t ops = total.ops;
+      ssize_t bytes = take(c);
+      total.ops = ops;
+      if (bytes < 0 && errno == EAGAIN) continue;
+      if (bytes < 0) again(c, 0);
+      else if (bytes == 0) again(c, c->state == ENDING);
+      else if (c->missing == 0) c->state = ENDING, shutdown(c->fd, SHUT_WR);
+    }
+  }
+}
+
+static void hold(void) {
+  long rssBefore = serverRss();
+  uint64_t from = now(), cpu = serverCpu(), settled = 0;
+  openAll(1);
+  int closed = 0, resets = 0, unanswered = 0, next = 0, closes = 0, commanded = 0;
+  uint64_t opened = now();
+  for (int i = 0; i < (long)connections * busyPercent / 100; i++) {
+    all[i].busy = 1;
+    if (!ask(&all[i], 1)) fail("write");
+  }
+  struct epoll_event command = {.events = EPOLLIN, .data.ptr = NULL};
+  while (closed < connections) {
+    if (!settled && now() - opened > 300000000ull) {
+      settled = now();
+      printf("{\"event\":\"open\",\"seconds\":%.6f,\"cpuMicros\":%.3f,\"rssBefore\":%ld,\"rss\":%ld}\n",
+             (opened - from) / 1e9, (serverCpu() - cpu) / 1e3 / connections, rssBefore, serverRss());
+      fflush(stdout);
+      if (epoll_ctl(poll_, EPOLL_CTL_ADD, 0, &command) < 0) fail("epoll_ctl");
+    }
+    for (int k = 0; closes && next < connections && k < 256; k++) shutdown(all[next++].fd, SHUT_WR);
+    int n = epoll_wait(poll_, events, EVENTS, closes && next < connections ? 0 : settled ? 30000 : 50);
+    if (n == 0 && settled && commanded && !(closes && next < connections)) break;
+    for (int i = 0; i < n; i++) {
+      Connection *c = events[i].data.ptr;
+      if (!c) {
+        char line[32] = "";
+        if (read(0, line, sizeof line - 1) <= 0 || !strncmp(line, "exit", 4)) exit(0);
+        commanded = 1, closes = !strncmp(line, "close", 5);
+        epoll_ctl(poll_, EPOLL_CTL_DEL, 0, NULL);
+        /* Whoever commanded it may tell the server now. */
+        if (!closes) printf("{\"event\":\"waiting\"}\n"), fflush(stdout);
+        base.at = now(), base.server = serverCpu(), base.own = ownCpu();
+        continue;
+      }
+      if (events[i].events & EPOLLOUT) flush(c);
+      if (!(events[i].events & ~EPOLLOUT)) continue;
+      ssize_t bytes;
+      while ((bytes = take(c)) > 0)
+        if (c->missing == 0 && c->busy) ask(c, 1);
+      if (bytes < 0 && errno == EAGAIN) continue;
+      if (!commanded) fprintf(stderr, "loadgen: the server ended a connection\n"), exit(1);
+      resets += bytes < 0;
+      unanswered += c->missing > 0;
+      close(c->fd);
+      closed++;
+    }
+  }
+  uint64_t ended = now();
+  usleep(200000);
+  printf("{\"event\":\"closed\",\"closed\":%d,\"resets\":%d,\"unanswered\":%d,\"seconds\":%.6f,\"cpuMicros\":%.3f,"
+         "\"ownCpu\":%.6f}\n",
+         closed, resets, unanswered, (ended - base.at) / 1e9, (serverCpu() - base.server) / 1e3 / connections,
+         (ownCpu() - base.own) / 1e9);
+}
+
+int main(int count, char **arguments) {
+  for (int i = 1; i + 1 < count; i += 2) {
+    const char *name = arguments[i], *value = arguments[i + 1];
+    if (!strcmp(name, "--to")) to = value;
+    else if (!strcmp(name, "--mode")) mode = value;
+    else if (!strcmp(name, "--conns")) connections = atoi(value);
+    else if (!strcmp(name, "--size")) size = atoi(value);
+    else if (!strcmp(name, "--depth")) depth = atoi(value);
+    else if (!strcmp(name, "--seconds")) seconds = atof(value);
+    else if (!strcmp(name, "--warm")) warm = atof(value);
+    else if (!strcmp(name, "--frame")) frame = value;
+    else if (!strcmp(name, "--pid")) serverPid = atoi(value);
+    else if (!strcmp(name, "--busy")) busyPercent = atoi(value);
+    else return fprintf(stderr, "loadgen: what is %s?\n", name), 2;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) files.rlim_cur = files.rlim_max, setrlimit(RLIMIT_NOFILE, &files);
+  size_t copies = BUFFER / size + 1;
+  patternBytes = size * copies;
+  pattern = malloc(patternBytes), buffer = malloc(BUFFER), all = calloc(connections, sizeof *all);
+  for (size_t i = 0; i < copies; i++) {
+    char *message = pattern + i * size;
+    memset(message, 'a', size);
+    if (!strcmp(frame, "line")) message[size - 1] = '\n';
+    uint32_t length = htonl(size - 4);
+    if (!strcmp(frame, "u32")) memcpy(message, &length, 4);
+  }
+  if ((poll_ = epoll_create1(EPOLL_CLOEXEC)) < 0) fail("epoll_create");
+  if (!strcmp(mode, "hold")) hold();
+  else if (!strcmp(mode, "churn")) churn();
+  else throughput();
+  return 0;
+}

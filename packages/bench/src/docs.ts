@@ -1,0 +1,91 @@
+/** The generated part of docs/performance.md, and its charts. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { bars, growth } from "./chart.ts"
+import { busyShare, noiseOf, ratioOf, type Run } from "./report.ts"
+import type { RowResult } from "./rounds.ts"
+import { type Group, lessIsBetter, rows } from "./rows.ts"
+import { spread } from "./statistics.ts"
+import { subjects } from "./subjects.ts"
+import { figure, head, rowOf } from "./text.ts"
+
+const docs = join(import.meta.dirname, "../../../docs")
+const begin = "<!-- begin: written by `npx -y pnpm@12 bench --docs` -->"
+const end = "<!-- end -->"
+
+const groups: ReadonlyArray<Group> = [...new Set(rows.map(({ group }) => group))]
+const fileOf = (name: string): string => `${name.replaceAll(" ", "-")}.svg`
+
+const cell = (result: RowResult, subject: string): string => {
+  const ratio = ratioOf(result, subject)
+  if (ratio === undefined) return ""
+  const one = result.results.find((one) => one.subject === subject)!
+  const mark = one.ownCpu > busyShare ? "\\*" : ""
+  return `${ratio.median.toFixed(2)}${mark} <sub>${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)}</sub>`
+}
+
+const table = (results: ReadonlyArray<RowResult>): string => {
+  const columns = subjects.filter(({ id }) => id !== "raw" && results.some((row) => ratioOf(row, id) !== undefined))
+  const heads = ["work", "node:net", ...columns.map(({ title }) => title)]
+  const lines = results.map((result) => {
+    const row = rowOf(result.row)
+    const raw = result.results[0]!
+    const arrow = lessIsBetter(row) ? " (less is better)" : ""
+    return [
+      `${row.title}${arrow}`,
+      figure(row, spread(raw.values).median),
+      ...columns.map(({ id }) => cell(result, id))
+    ]
+  })
+  return [heads, heads.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
+}
+
+/** What the command writes, for a run. */
+export const generated = (run: Run): string => {
+  const parts = groups.flatMap((group) => {
+    const results = run.rows.filter(({ row }) => rowOf(row).group === group)
+    if (results.length === 0) return []
+    if (group === "simulation") {
+      const { low, median, high } = spread(results[0]!.results[0]!.values)
+      const grouped = (value: number) => Math.round(value).toLocaleString("en-US")
+      return [`### Simulation\n\n${grouped(median)} closes a second on one core (${grouped(low)} to ${grouped(high)}).`]
+    }
+    const name = `${group[0]!.toUpperCase()}${group.slice(1)}`
+    return [`### ${name}\n\n![${name}: ratios to node:net](charts/${fileOf(group)})\n\n${table(results)}`]
+  })
+  const noisiest = Math.max(...run.rows.map(noiseOf))
+  return [
+    `Run of ${run.date}. ${head(run)}. Medians of ratios to \`node:net\` in the same round, their quartiles below. ` +
+      `Two equal \`node:net\` servers differed by up to ${Math.round(noisiest * 100)} % in a row. ` +
+      `\\* the load generator was busy above ${Math.round(busyShare * 100)} % of its core.`,
+    ...parts,
+    "### How cost grows\n\n![by connections](charts/by-connections.svg)\n\n![by message size](charts/by-size.svg)"
+  ].join("\n\n")
+}
+
+const charts = (run: Run): ReadonlyArray<readonly [string, string]> => {
+  const of = (test: (id: string) => boolean) => run.rows.filter(({ row }) => test(row))
+  const grouped = groups
+    .filter((group) => group !== "simulation")
+    .flatMap((group) => {
+      const results = run.rows.filter(({ row }) => rowOf(row).group === group)
+      return results.length === 0 ? [] : [[fileOf(group), bars(group, results)] as const]
+    })
+  const byConnections = of((id) => id.startsWith("ping-64-"))
+  const bySize = of((id) => id.startsWith("ping-") && id.endsWith("-100"))
+  return [
+    ...grouped,
+    ["by-connections.svg", growth("ping-pong, 64 B", "connections", byConnections, (row) => row.connections)],
+    ["by-size.svg", growth("ping-pong, 100 connections", "bytes per message", bySize, (row) => row.size)]
+  ]
+}
+
+export const writeDocs = (run: Run): void => {
+  const file = join(docs, "performance.md")
+  const text = readFileSync(file, "utf8")
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`${file} has no part that begins with ${begin}`)
+  writeFileSync(file, `${text.slice(0, from + begin.length)}\n\n${generated(run)}\n\n${text.slice(to)}`)
+  mkdirSync(join(docs, "charts"), { recursive: true })
+  for (const [name, chart] of charts(run)) writeFileSync(join(docs, "charts", name), chart)
+}

@@ -1,0 +1,11 @@
+/** What the benchmark's tests use. */
+export { compile } from "./compile.ts"
+export * as Floors from "./floors.ts"
+export * as Native from "./native.ts"
+export * as Processes from "./processes.ts"
+export * as Report from "./report.ts"
+export * as Rounds from "./rounds.ts"
+export * as Rows from "./rows.ts"
+export * as Statistics from "./statistics.ts"
+export * as Subjects from "./subjects.ts"
+export * as Text from "./text.ts"

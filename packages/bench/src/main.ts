@@ -1,0 +1,150 @@
+/**
+ * The benchmark, from the command line: `npx -y pnpm@12 bench --help`.
+ *
+ * Exit code 0 when it ran (and, with `--check`, no floor was missed), 1 when a floor was missed or a subject failed, 2
+ * when the arguments are wrong.
+ */
+import { readFileSync, writeFileSync } from "node:fs"
+import { parseArgs } from "node:util"
+import { writeDocs } from "./docs.ts"
+import { missed, readFloors, writeFloors } from "./floors.ts"
+import { compile } from "./compile.ts"
+import { compared } from "./compare.ts"
+import { native } from "./native.ts"
+import { machine, type Run } from "./report.ts"
+import { measure } from "./rounds.ts"
+import { type Row, rows } from "./rows.ts"
+import { subjectsOf } from "./subjects.ts"
+import { head, rowText } from "./text.ts"
+
+const usage = `bench [options]
+
+  --only TEXT     rows whose name contains it; several, with commas between
+  --list          the rows' names
+  --rounds N      each subject is measured so many times (11)
+  --seconds S     so long, after a third of it to warm up (0.6)
+  --quick         3 rounds of 0.2 s: whether it works, not how fast it is
+  --json FILE     keeps the run's figures
+  --compare FILE  beside the ratios of a run that was kept
+  --check         fails when a ratio is below its floor by more than this run's own noise
+  --record        makes this run's ratios the floors
+  --from FILES    runs that were kept, instead of measuring; a later file's rows replace an earlier one's
+  --docs          writes the figures and the charts of docs/performance.md
+  --help          this`
+
+const warmSeconds = 1
+
+class WrongArguments extends Error {}
+
+const positive = (name: string, text: string): number => {
+  const value = Number(text)
+  if (!(value > 0) || !Number.isFinite(value)) throw new WrongArguments(`--${name} ${text}: not a number above 0`)
+  return value
+}
+
+const read = () => {
+  const parsed = () => {
+    try {
+      return parseArgs({
+        // pnpm hands its own `--` on.
+        args: process.argv.slice(2).filter((argument) => argument !== "--"),
+        options: {
+          only: { type: "string" },
+          list: { type: "boolean", default: false },
+          rounds: { type: "string" },
+          seconds: { type: "string" },
+          quick: { type: "boolean", default: false },
+          json: { type: "string" },
+          compare: { type: "string" },
+          check: { type: "boolean", default: false },
+          record: { type: "boolean", default: false },
+          from: { type: "string" },
+          docs: { type: "boolean", default: false },
+          help: { type: "boolean", default: false }
+        }
+      }).values
+    } catch (error) {
+      throw new WrongArguments(error instanceof Error ? error.message : String(error))
+    }
+  }
+  const values = parsed()
+  const rounds = positive("rounds", values.rounds ?? (values.quick ? "3" : "11"))
+  if (!Number.isInteger(rounds)) throw new WrongArguments(`--rounds ${rounds}: not a whole number`)
+  const wanted = values.only?.split(",")
+  const chosen = wanted === undefined ? rows : rows.filter(({ id }) => wanted.some((text) => id.includes(text)))
+  const none = wanted?.find((text) => !rows.some(({ id }) => id.includes(text)))
+  if (none !== undefined) throw new WrongArguments(`--only ${none}: no row is called so; --list has the names`)
+  if (values.docs && values.only !== undefined && values.from === undefined)
+    throw new WrongArguments("--docs writes all rows: --only would leave it with some")
+  return { ...values, rounds, seconds: positive("seconds", values.seconds ?? (values.quick ? "0.2" : "0.6")), chosen }
+}
+
+type Options = ReturnType<typeof read>
+
+/** Guessed from the samples to come; said, so that nobody wonders. */
+const estimateMinutes = (chosen: ReadonlyArray<Row>, hasCompiler: boolean, { rounds, seconds }: Options): number =>
+  chosen.reduce((sum, row) => {
+    const sampleSeconds = row.mode === "hold" ? 3 : row.figure === "simulated" ? 4 : (seconds * 4) / 3 + 0.2
+    const subjects = Math.max(1, subjectsOf(row, hasCompiler).length)
+    return sum + (sampleSeconds * rounds + (row.mode === "hold" ? 0 : warmSeconds * 1.5)) * subjects
+  }, 0) / 60
+
+const progress = (text: string): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+}
+
+const measureAll = async (options: Options): Promise<Run> => {
+  compile()
+  const { chosen, rounds, seconds } = options
+  const programs = native()
+  const about = { machine: machine(programs === undefined ? "Node" : "C"), rounds, seconds }
+  console.log(head(about))
+  if (programs === undefined) console.log("no C compiler here: the load generator is Node's, and there is no C server")
+  const minutes = Math.ceil(estimateMinutes(chosen, programs !== undefined, options))
+  console.log(`${chosen.length} rows, about ${minutes} minutes\n`)
+  const results: Array<Run["rows"][number]> = []
+  for (const row of chosen) {
+    const result = await measure(row, { rounds, seconds, warmSeconds, native: programs, progress })
+    progress("")
+    console.log(`${rowText(result)}\n`)
+    results.push(result)
+  }
+  return { date: new Date().toISOString().slice(0, 10), ...about, rows: results }
+}
+
+const kept = (file: string): Run => JSON.parse(readFileSync(file, "utf8")) as Run
+
+/** Runs that were kept, as one. */
+const together = (files: ReadonlyArray<string>): Run => {
+  const runs = files.map(kept)
+  const last = runs.at(-1)!
+  const measured = new Map(runs.flatMap(({ rows }) => rows.map((row) => [row.row, row] as const)))
+  return { ...last, rows: rows.flatMap(({ id }) => measured.get(id) ?? []) }
+}
+
+const run = async (options: Options): Promise<boolean> => {
+  const done = options.from === undefined ? await measureAll(options) : together(options.from.split(","))
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(done, null, 1)}\n`)
+  if (options.compare !== undefined) console.log(compared(kept(options.compare), done))
+  if (options.record) writeFloors(done)
+  if (options.docs) writeDocs(done)
+  if (!options.check) return true
+  const below = missed(done, readFloors())
+  console.log(below.length === 0 ? "every floor holds" : below.join("\n"))
+  return below.length === 0
+}
+
+const perform = async (options: Options): Promise<boolean> => {
+  if (options.help) console.log(usage)
+  else if (options.list) for (const { id, title } of rows) console.log(`${id.padEnd(20)}${title}`)
+  else return run(options)
+  return true
+}
+
+try {
+  process.exitCode = (await perform(read())) ? 0 : 1
+} catch (error) {
+  const wrong = error instanceof WrongArguments
+  console.error(`${error instanceof Error ? error.message : String(error)}${wrong ? `\n\n${usage}` : ""}`)
+  process.exitCode = wrong ? 2 : 1
+}

@@ -1,0 +1,50 @@
+/** A run: what was measured, on what; and what its figures mean beside each other. */
+import { cpus } from "node:os"
+import { pinning } from "./processes.ts"
+import type { Result, RowResult } from "./rounds.ts"
+import { noise, ratios, type Spread, spread } from "./statistics.ts"
+
+export interface Machine {
+  readonly processor: string
+  readonly cores: number
+  readonly system: string
+  readonly node: string
+  readonly pinning: string
+  readonly generator: "C" | "Node"
+}
+
+export interface Run {
+  readonly date: string
+  readonly machine: Machine
+  readonly rounds: number
+  readonly seconds: number
+  readonly rows: ReadonlyArray<RowResult>
+}
+
+export const machine = (generator: "C" | "Node"): Machine => ({
+  processor: cpus()[0]?.model ?? "unknown",
+  cores: cpus().length,
+  system: `${process.platform} ${process.arch}`,
+  node: process.version,
+  pinning,
+  generator
+})
+
+const resultOf = (row: RowResult, subject: string): Result | undefined =>
+  row.results.find((result) => result.subject === subject)
+
+/** A subject's figures over those of bare `node:net` in the same rounds. */
+export const ratioOf = (row: RowResult, subject: string): Spread | undefined => {
+  const raw = resultOf(row, "raw")
+  const result = resultOf(row, subject)
+  return raw === undefined || result === undefined ? undefined : spread(ratios(result.values, raw.values))
+}
+
+/** How far apart the two bare servers were. */
+export const noiseOf = (row: RowResult): number => {
+  const twins = ratioOf(row, "raw-again")
+  return twins === undefined ? 0 : noise(twins)
+}
+
+/** Above this the load generator measures itself. */
+export const busyShare = 0.9

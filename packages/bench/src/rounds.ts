@@ -1,0 +1,160 @@
+/**
+ * The rounds of a row: every subject once per round, in an order that turns from round to round, so that neither the
+ * warmth of the machine nor its neighbours are always the same subject's.
+ */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { fileURLToPath } from "node:url"
+import type { Native } from "./native.ts"
+import * as Processes from "./processes.ts"
+import { needsFreshServer, type Row } from "./rows.ts"
+import { quantile } from "./statistics.ts"
+import { type Subject, subjectsOf } from "./subjects.ts"
+
+export interface Sample {
+  /** By the row's figure: operations a second, bytes a second, bytes of memory a connection, seconds of closing. */
+  readonly value: number
+  /** The share of a core that the load generator had for itself. */
+  readonly ownCpu: number
+  readonly errors: number
+  /** Requests that a server's close left without an answer. */
+  readonly unanswered: number
+  readonly resets: number
+  readonly p99Micros: number
+}
+
+export interface Result {
+  readonly subject: string
+  readonly values: ReadonlyArray<number>
+  readonly ownCpu: number
+  readonly errors: number
+  readonly unanswered: number
+  readonly resets: number
+  readonly p99Micros: number
+}
+
+export interface RowResult {
+  readonly row: string
+  readonly results: ReadonlyArray<Result>
+}
+
+const nothing = { ownCpu: 0, errors: 0, unanswered: 0, resets: 0, p99Micros: 0 }
+
+/** One subject's sample of one row; an error says whose. */
+export const sample = async (
+  subject: Subject,
+  server: Processes.Server,
+  row: Row,
+  native: Native | undefined,
+  seconds: number
+): Promise<Sample> => {
+  try {
+    return await sampled(server, row, native, seconds)
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error)
+    throw new Error(`${row.title}, ${subject.title}: ${text}`, { cause: error })
+  }
+}
+
+const sampled = async (
+  server: Processes.Server,
+  row: Row,
+  native: Native | undefined,
+  seconds: number
+): Promise<Sample> => {
+  if (row.mode === "hold") {
+    const { closed, opened } = await Processes.hold(server, row, native)
+    if (closed === undefined) return { ...nothing, value: ((opened.rss - opened.rssBefore) * 1024) / row.connections }
+    if (closed.closed < row.connections)
+      throw new Error(`${row.connections - closed.closed} of ${row.connections} connections never ended`)
+    return { ...nothing, ...closed, value: closed.seconds, ownCpu: closed.ownCpu / closed.seconds }
+  }
+  const load = await Processes.load(server, row, native, seconds)
+  const amount = row.figure === "bytes" ? load.bytes : load.ops
+  if (amount === 0) throw new Error(`nothing came back in ${load.seconds.toFixed(1)} s`)
+  return { ...nothing, ...load, value: amount / load.seconds, ownCpu: load.ownCpu / load.seconds }
+}
+
+const middle = (samples: ReadonlyArray<Sample>, of: (sample: Sample) => number) => quantile(samples.map(of), 0.5)
+const sum = (samples: ReadonlyArray<Sample>, of: (sample: Sample) => number) =>
+  samples.reduce((total, sample) => total + of(sample), 0)
+
+const resultOf = (subject: string, samples: ReadonlyArray<Sample>): Result => ({
+  subject,
+  values: samples.map(({ value }) => value),
+  ownCpu: middle(samples, (sample) => sample.ownCpu),
+  errors: sum(samples, (sample) => sample.errors),
+  unanswered: middle(samples, (sample) => sample.unanswered),
+  resets: middle(samples, (sample) => sample.resets),
+  p99Micros: middle(samples, (sample) => sample.p99Micros)
+})
+
+export interface Options {
+  readonly rounds: number
+  readonly seconds: number
+  /** Not measured: until V8 has compiled what runs often. */
+  readonly warmSeconds: number
+  readonly native: Native | undefined
+  /** Only these subjects, if it is not all of them. */
+  readonly only?: ReadonlyArray<string>
+  /** Told before each sample. */
+  readonly progress: (text: string) => void
+}
+
+export const measure = async (row: Row, options: Options): Promise<RowResult> => {
+  if (row.figure === "simulated") return simulated(row, options)
+  const subjects = subjectsOf(row, options.native !== undefined).filter(
+    ({ id }) => options.only === undefined || options.only.includes(id)
+  )
+  const samples = new Map(subjects.map(({ id }) => [id, [] as Array<Sample>]))
+  const servers = new Map<string, Processes.Server>()
+  const serverOf = async (subject: Subject) => {
+    const running = servers.get(subject.id)
+    if (running !== undefined) return running
+    const server = await Processes.Server.start(subject, row, options.native)
+    servers.set(subject.id, server)
+    return server
+  }
+  try {
+    if (!needsFreshServer(row)) {
+      await Promise.all(subjects.map(serverOf))
+      for (const subject of options.warmSeconds > 0 ? subjects : []) {
+        options.progress(`${row.title}: warming up ${subject.title}`)
+        await sample(subject, await serverOf(subject), row, options.native, options.warmSeconds)
+      }
+    }
+    for (let round = 0; round < options.rounds; round++) {
+      for (const place of subjects.keys()) {
+        const subject = subjects[(place + round) % subjects.length]!
+        options.progress(`${row.title}: round ${round + 1} of ${options.rounds}, ${subject.title}`)
+        const server = await serverOf(subject)
+        samples.get(subject.id)!.push(await sample(subject, server, row, options.native, options.seconds))
+        if (needsFreshServer(row)) {
+          servers.delete(subject.id)
+          await server.kill()
+        }
+      }
+    }
+  } finally {
+    await Promise.all([...servers.values()].map((server) => server.kill()))
+  }
+  return { row: row.id, results: subjects.map(({ id }) => resultOf(id, samples.get(id)!)) }
+}
+
+/** The campaign on the simulated network has no peer: its figure stands alone. */
+const simulated = async (row: Row, { progress, rounds, seconds }: Options): Promise<RowResult> => {
+  const main = fileURLToPath(new URL("../../simulate/src/main.ts", import.meta.url))
+  const samples: Array<Sample> = []
+  for (let round = 0; round < rounds; round++) {
+    progress(`${row.title}: round ${round + 1} of ${rounds}`)
+    const closes = Math.max(1, Math.round(seconds * 10_000))
+    const child = spawn(process.execPath, [main, "--workers", "1", "--closes", String(closes), "--seed", String(round)])
+    let text = ""
+    child.stdout.on("data", (chunk) => (text += String(chunk)))
+    await once(child, "close")
+    const [, figure] = /([\d,]+) closes a second/.exec(text) ?? []
+    if (child.exitCode !== 0 || figure === undefined) throw new Error(`the campaign failed: ${text}`)
+    samples.push({ ...nothing, value: Number(figure.replaceAll(",", "")) })
+  }
+  return { row: row.id, results: [resultOf("simulated", samples)] }
+}

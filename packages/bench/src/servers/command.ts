@@ -1,0 +1,22 @@
+/**
+ * What every server program of the benchmark understands: where to listen, which variant, which service; and on standard
+ * input the line `close`, or its end.
+ */
+import { createInterface } from "node:readline"
+import type { Service } from "../rows.ts"
+
+const [listen = "tcp", variant = "", service = "echo"] = process.argv.slice(2)
+
+export const command = { path: listen === "tcp" ? undefined : listen, variant, service: service as Service }
+
+export const backlog = 4096
+/** What a `source` writes at a time. */
+export const block = new Uint8Array(65536).fill(97)
+
+export const ready = (port: number): void => void process.stdout.write(`${JSON.stringify({ port })}\n`)
+
+export const onCommand = (close: () => void): void => {
+  createInterface(process.stdin)
+    .on("line", () => close())
+    .on("close", () => process.exit(0))
+}

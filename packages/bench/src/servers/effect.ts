@@ -1,0 +1,76 @@
+/**
+ * Effect's own `NodeSocketServer`, each variant as quick as its API allows. Messages are parsed by hand and the answers
+ * of a chunk are written at once: one write per message would be several times slower.
+ */
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Socket from "effect/socket/Socket"
+import * as SocketServer from "effect/socket/SocketServer"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import { backlog, block, command, onCommand, ready } from "./command.ts"
+import * as Parsers from "./parsers.ts"
+
+/** What a chunk is answered with, if anything. */
+const answering = (): ((chunk: Uint8Array) => Uint8Array | string | undefined) => {
+  if (command.service === "sink") return () => undefined
+  if (command.service === "echo") return (chunk) => chunk
+  const parse = command.service === "lines" ? Parsers.lines() : Parsers.u32()
+  return (chunk) => {
+    const answers = parse(chunk)
+    return answers.length === 0 ? undefined : answers
+  }
+}
+
+const source = Effect.fnUntraced(function* (socket: Socket.Socket) {
+  const writer = yield* socket.writer
+  yield* socket.reader
+  while (true) yield* writer.write(block)
+}, Effect.scoped)
+
+const pull = Effect.fnUntraced(function* (socket: Socket.Socket) {
+  const answer = answering()
+  const writer = yield* socket.writer
+  const pull = yield* Socket.readerBytes(socket)
+  while (true) {
+    for (const chunk of yield* pull) {
+      const bytes = answer(chunk)
+      if (bytes !== undefined) yield* writer.write(bytes)
+    }
+  }
+}, Effect.scoped)
+
+const stream = Effect.fnUntraced(function* (socket: Socket.Socket) {
+  const answer = answering()
+  const writer = yield* socket.writer
+  yield* Stream.runForEach(Socket.toStream(socket), (chunk) => {
+    const bytes = answer(chunk)
+    return bytes === undefined ? Effect.void : writer.write(bytes)
+  })
+}, Effect.scoped)
+
+/** The socket as a channel from bytes to bytes, whose output is its input: through a queue, as there is no other way. */
+const channel = Effect.fnUntraced(function* (socket: Socket.Socket) {
+  const queue = yield* Queue.unbounded<Uint8Array>()
+  yield* Stream.fromQueue(queue).pipe(
+    Stream.pipeThroughChannel(Socket.toChannel(socket)),
+    Stream.runForEach((chunk) => Queue.offer(queue, chunk))
+  )
+})
+
+const handlers = { pull, stream, channel }
+
+const main = Effect.gen(function* () {
+  const server = yield* SocketServer.SocketServer
+  const handler = command.service === "source" ? source : handlers[command.variant as keyof typeof handlers]
+  ready(NetAddress.isInetAddress(server.address) ? server.address.port : 0)
+  return yield* server.run((socket) =>
+    Effect.catchReason(handler(socket), "SocketError", "SocketCloseError", () => Effect.void)
+  )
+})
+
+const listen = { backlog, ...(command.path === undefined ? { host: "127.0.0.1", port: 0 } : { path: command.path }) }
+const running = Effect.runFork(Effect.provide(main, NodeSocketServer.layer(listen)))
+onCommand(() => void Effect.runFork(Fiber.interrupt(running)))

@@ -1,0 +1,56 @@
+/** `node:net` and nothing else, or the same in a process that has loaded what a Finwait server loads. */
+import * as net from "node:net"
+import { backlog, block, command, onCommand, ready } from "./command.ts"
+import * as Parsers from "./parsers.ts"
+
+const echo = (socket: net.Socket) => void socket.on("data", (chunk) => socket.write(chunk))
+
+const services = {
+  echo,
+  sink: (socket: net.Socket) => void socket.on("data", () => {}),
+  source: (socket: net.Socket) => {
+    const fill = () => {
+      while (socket.write(block));
+    }
+    socket.on("drain", fill).resume()
+    fill()
+  },
+  lines: (socket: net.Socket) => {
+    const parse = Parsers.lines()
+    socket.on("data", (chunk) => {
+      const answers = parse(chunk)
+      if (answers.length > 0) socket.write(answers)
+    })
+  },
+  u32: (socket: net.Socket) => {
+    const parse = Parsers.u32()
+    socket.on("data", (chunk) => {
+      const answers = parse(chunk)
+      if (answers.length > 0) socket.write(answers)
+    })
+  }
+}
+
+if (command.variant === "loaded") {
+  await Promise.all(
+    ["@finwait/node/NodeNetwork", "@finwait/node/NodeProcess", "finwait/Server"].map((name) => import(name))
+  )
+}
+
+const open = new Set<net.Socket>()
+const server = net.createServer({ noDelay: true }, (socket) => {
+  open.add(socket)
+  socket.on("close", () => open.delete(socket)).on("error", () => {})
+  services[command.service](socket)
+})
+server.listen(
+  { backlog, ...(command.path === undefined ? { host: "127.0.0.1", port: 0 } : { path: command.path }) },
+  () => {
+    const address = server.address()
+    ready(address !== null && typeof address === "object" ? address.port : 0)
+  }
+)
+onCommand(() => {
+  server.close()
+  for (const socket of open) socket.end()
+})

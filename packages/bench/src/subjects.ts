@@ -1,0 +1,42 @@
+/**
+ * Who is measured: a server program, and the variant of it.
+ */
+import type { Row, Service } from "./rows.ts"
+
+export interface Subject {
+  readonly id: string
+  readonly title: string
+  readonly program: "raw" | "effect" | "finwait" | "echod"
+  /** How its handler is written; the program's own word. */
+  readonly variant: string
+  readonly services: ReadonlyArray<Service>
+}
+
+const all = ["echo", "sink", "source", "lines", "u32"] as const
+
+/** All ratios are to the first. */
+export const subjects: ReadonlyArray<Subject> = [
+  { id: "raw", title: "node:net", program: "raw", variant: "bare", services: all },
+  // How far two equal programs are apart is how much a ratio may be trusted.
+  { id: "raw-again", title: "node:net once more", program: "raw", variant: "bare", services: all },
+  { id: "raw-effect", title: "node:net, Effect loaded", program: "raw", variant: "loaded", services: all },
+  { id: "echod", title: "C, epoll", program: "echod", variant: "", services: ["echo", "sink", "source"] },
+  { id: "effect-pull", title: "Effect, pull loop", program: "effect", variant: "pull", services: all },
+  { id: "effect-stream", title: "Effect, Stream", program: "effect", variant: "stream", services: all },
+  { id: "effect-channel", title: "Effect, Channel", program: "effect", variant: "channel", services: ["echo"] },
+  { id: "finwait-pull", title: "Finwait, pull loop", program: "finwait", variant: "pull", services: all },
+  {
+    id: "finwait-each",
+    title: "Finwait, each / respond",
+    program: "finwait",
+    variant: "each",
+    services: ["echo", "sink", "lines", "u32"]
+  },
+  { id: "finwait-stream", title: "Finwait, Stream", program: "finwait", variant: "stream", services: all }
+]
+
+/** The subjects of a row that can run here. */
+export const subjectsOf = (row: Row, hasCompiler: boolean): ReadonlyArray<Subject> =>
+  row.figure === "simulated"
+    ? []
+    : subjects.filter(({ program, services }) => services.includes(row.service) && (hasCompiler || program !== "echod"))

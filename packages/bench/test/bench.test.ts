@@ -1,0 +1,196 @@
+/**
+ * That the benchmark measures: every subject of every kind of work answers, ratios are what they say, and a server that
+ * is dead or wrong is an error and not a figure. Nothing here is timed.
+ */
+import { compile, Floors, Native, Processes, Report, Rounds, Rows, Statistics, Subjects, Text } from "@finwait/bench"
+import { spawnSync } from "node:child_process"
+import { join } from "node:path"
+import { assert, beforeAll, describe, it } from "vitest"
+
+beforeAll(compile, 60_000)
+
+const main = join(import.meta.dirname, "../src/main.ts")
+const bench = (...args: ReadonlyArray<string>) => spawnSync(process.execPath, [main, ...args], { encoding: "utf8" })
+
+/** A row as it is, with fewer connections: whether it works, not how fast. */
+const small = (row: Rows.Row): Rows.Row => ({ ...row, connections: Math.min(row.connections, 20) })
+/** One row of each kind: those that differ in size only are served by the same code. */
+const kinds = [
+  ...new Map(
+    Rows.rows
+      .filter(({ figure }) => figure !== "simulated")
+      .map((row) => [[row.mode, row.service, row.transport, row.begins, row.busyPercent].join(), row])
+  ).values()
+].map(small)
+const native = Native.native()
+const generators = [
+  ...(native === undefined ? [] : [["in C", native] as const]),
+  ["in Node", undefined] as const
+] as const
+/** Ten processes for a kind of work: it only has to end. */
+const enough = 120_000
+
+const measures = async (row: Rows.Row, native: Native.Native | undefined, only: ReadonlyArray<string>) => {
+  const options = { rounds: 1, seconds: 0.1, warmSeconds: 0, native, only, progress: () => {} }
+  const measured = await Rounds.measure(row, options)
+  assert.deepStrictEqual(
+    measured.results.map(({ subject }) => subject),
+    only
+  )
+  for (const { errors, resets, subject, values } of measured.results) {
+    assert.strictEqual(values.length, 1, subject)
+    if (row.figure !== "memory") assert.isAbove(values[0]!, 0, subject)
+    assert.deepStrictEqual({ errors, resets }, { errors: 0, resets: 0 }, subject)
+  }
+}
+
+describe.each(kinds.map((row) => [row.title, row] as const))("%s", (_, row) => {
+  const ids = Subjects.subjectsOf(row, native !== undefined).map(({ id }) => id)
+
+  it("every subject is measured", () => measures(row, native, ids), enough)
+
+  it.runIf(native !== undefined)(
+    "as well with the load generator in Node",
+    () => measures(row, undefined, ["raw", "finwait-pull"]),
+    enough
+  )
+})
+
+it("the campaign's rate is read from what it prints", async () => {
+  const row = Text.rowOf("simulated")
+  const { results } = await Rounds.measure(row, {
+    rounds: 1,
+    seconds: 0.01,
+    warmSeconds: 0,
+    native: undefined,
+    progress: () => {}
+  })
+  assert.isAbove(results[0]!.values[0]!, 0)
+})
+
+describe("a server that does not do its work", () => {
+  const row = small(Text.rowOf("ping-64-100"))
+  const subject = Subjects.subjects[0]!
+
+  it.each(generators)("is an error when it is dead (generator %s)", async (_, native) => {
+    const server = await Processes.Server.start(subject, row, native)
+    await server.kill()
+    const failed = await Rounds.sample(subject, server, row, native, 0.05).then(
+      () => "measured",
+      (error: Error) => error.message
+    )
+    assert.match(failed, /^ping-pong 64 B, 100 connections, node:net: the load generator ended with 1/)
+  })
+
+  it("is an error when it cannot start, with what it said", async () => {
+    const failed = await Processes.Server.start({ ...subject, program: "nothing" as "raw" }, row, undefined).then(
+      () => "started",
+      (error: Error) => error.message
+    )
+    assert.match(failed, /^the server of "node:net" ended with 1: [^]*nothing\.ts/)
+  })
+
+  it.each(generators)("is an error when it ends in the middle (generator %s)", async (_, native) => {
+    const server = await Processes.Server.start(subject, row, native)
+    const measuring = Processes.load(server, row, native, 20).then(
+      () => "measured",
+      (error: Error) => error.message
+    )
+    // What it was asked for has begun when its first connections are there; closing them is what it must notice.
+    server.close()
+    const alive = setInterval(() => server.close(), 20)
+    const failed = await measuring
+    clearInterval(alive)
+    await server.kill()
+    assert.match(failed, /^the load generator ended with 1: /)
+  })
+})
+
+describe("the figures", () => {
+  it("are medians and quartiles, between two values where they fall there", () => {
+    assert.deepStrictEqual(Statistics.spread([4, 1, 3, 2]), { low: 1.75, median: 2.5, high: 3.25 })
+    assert.deepStrictEqual(Statistics.spread([5]), { low: 5, median: 5, high: 5 })
+  })
+
+  it("are compared round by round", () => {
+    assert.deepStrictEqual(Statistics.ratios([10, 30], [20, 10]), [0.5, 3])
+  })
+
+  const result = (subject: string, values: ReadonlyArray<number>): Rounds.Result => ({
+    subject,
+    values,
+    ownCpu: 0.5,
+    errors: 0,
+    unanswered: 0,
+    resets: 0,
+    p99Micros: 0
+  })
+  const run = (row: string, finwait: number, again: number): Report.Run => ({
+    date: "2020-01-01",
+    machine: Report.machine("C"),
+    rounds: 3,
+    seconds: 1,
+    rows: [
+      {
+        row,
+        results: [
+          result("raw", [100, 100, 100]),
+          result("raw-again", [100, 100 * again, 100 * again]),
+          result("finwait-each", [finwait, finwait, finwait])
+        ]
+      }
+    ]
+  })
+  const floors = Floors.floorsOf(run("ping-64-100", 90, 1))
+
+  it("make floors of Finwait's subjects alone", () => {
+    assert.deepStrictEqual(floors.floors, { "ping-64-100": { "finwait-each": 0.9 } })
+  })
+
+  it("miss a floor when they are below it by more than the run's own noise", () => {
+    assert.deepStrictEqual(Floors.missed(run("ping-64-100", 90, 1), floors), [])
+    assert.deepStrictEqual(Floors.missed(run("ping-64-100", 86, 1.1), floors), [])
+    assert.deepStrictEqual(Floors.missed(run("ping-64-100", 86, 1), floors), [
+      "ping-pong 64 B, 100 connections: Finwait, each / respond is at 0.86, its floor is 0.90 and equal programs differ by 0.00"
+    ])
+  })
+
+  it("miss it from above where less is better", () => {
+    const memory = Floors.floorsOf(run("idle-memory", 150, 1))
+    assert.deepStrictEqual(Floors.missed(run("idle-memory", 140, 1), memory), [])
+    assert.strictEqual(Floors.missed(run("idle-memory", 160, 1), memory).length, 1)
+  })
+
+  it("say when the load generator was the bottleneck", () => {
+    const [row] = run("ping-64-100", 90, 1).rows
+    const busy = { row: "ping-64-100", results: [{ ...result("raw", [100]), ownCpu: 0.97 }] }
+    assert.include(Text.rowText(busy), "load generator at 97 %")
+    assert.notInclude(Text.rowText(row!), "load generator at")
+  })
+})
+
+describe("the command", () => {
+  it.each([
+    ["a row that is not there", ["--only", "nothing"], "--only nothing: no row is called so; --list has the names"],
+    ["no rounds", ["--rounds", "0"], "--rounds 0: not a number above 0"],
+    ["half a round", ["--rounds", "1.5"], "--rounds 1.5: not a whole number"],
+    ["an option that it does not have", ["--fast"], "Unknown option '--fast'"]
+  ])("refuses %s", (_, args, message) => {
+    const { status, stderr } = bench(...args)
+    assert.strictEqual(status, 2)
+    assert.include(stderr, message)
+    assert.include(stderr, "bench [options]")
+  })
+
+  it("lists its rows, each once", () => {
+    const ids = bench("--list")
+      .stdout.trim()
+      .split("\n")
+      .map((line) => line.split(" ")[0])
+    assert.deepStrictEqual(
+      ids,
+      Rows.rows.map(({ id }) => id)
+    )
+    assert.strictEqual(new Set(ids).size, ids.length)
+  })
+})
