@@ -2,7 +2,7 @@
  * A load generator on one thread and epoll, for loopback and Unix sockets. It prints one line of JSON.
  *
  *   loadgen --to PORT|PATH --mode ping|up|down|both|churn|hold [--conns N] [--size BYTES] [--depth N]
- *           [--seconds S] [--warm S] [--frame raw|line|u32] [--pid SERVER] [--busy PERCENT]
+ *           [--seconds S] [--warm S] [--frame raw|line|u32] [--pid SERVER] [--busy PERCENT] [--spin 1]
  *
  * ping   each connection sends `depth` messages and another for each that comes back
  * up     each connection writes as fast as it can; down: reads; both: both
@@ -41,7 +41,7 @@ typedef struct {
 } Connection;
 
 static const char *mode = "ping", *frame = "raw", *to = "";
-static int connections = 100, size = 64, depth = 1, serverPid = 0, busyPercent = 0;
+static int connections = 100, size = 64, depth = 1, serverPid = 0, busyPercent = 0, spin = 0;
 static double seconds = 1, warm = 0.3;
 
 static char *pattern, *buffer;
@@ -61,7 +61,9 @@ static uint64_t clockNanos(clockid_t id) {
   return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 static uint64_t now(void) { return clockNanos(CLOCK_MONOTONIC); }
-static uint64_t ownCpu(void) { return clockNanos(CLOCK_PROCESS_CPUTIME_ID); }
+/* Spent on looking whether there is something to do. */
+static uint64_t idleCpu;
+static uint64_t ownCpu(void) { return clockNanos(CLOCK_PROCESS_CPUTIME_ID) - idleCpu; }
 
 /* What the server's threads have run, in nanoseconds. */
 static uint64_t serverCpu(void) {
@@ -111,6 +113,17 @@ static double quantileMicros(double q) {
 static void watch(Connection *c, uint32_t what, int how) {
   struct epoll_event event = {.events = what, .data.ptr = c};
   if (epoll_ctl(poll_, how, c->fd, &event) < 0) fail("epoll_ctl");
+}
+
+/*
+ * Waits for events. With `spin` it never sleeps: to wake a sleeper costs the one who writes to it, so that a server
+ * that is a little slower would pay for its client's naps as well.
+ */
+static int await(int millis) {
+  uint64_t from = spin ? ownCpu() : 0;
+  int n = epoll_wait(poll_, events, EVENTS, spin ? 0 : millis);
+  if (spin && n == 0) idleCpu += ownCpu() - from;
+  return n;
 }
 
 /* Begins to connect; 0 when the peer's backlog is full (Unix sockets say so at once). */
@@ -243,7 +256,7 @@ static void throughput(void) {
     if (writes) watch(&all[i], EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
   }
   while (!measuredAll()) {
-    int n = epoll_wait(poll_, events, EVENTS, 10);
+    int n = await(10);
     for (int i = 0; i < n; i++) {
       Connection *c = events[i].data.ptr;
       if (events[i].events & ~EPOLLOUT) {
@@ -291,7 +304,7 @@ static void churn(void) {
   while (!measuredAll()) {
     for (int i = 0; i < connections; i++)
       if (all[i].state == CLOSED && !dial(&all[i])) break;
-    int n = epoll_wait(poll_, events, EVENTS, 1);
+    int n = await(1);
     for (int i = 0; i < n; i++) {
       Connection *c = events[i].data.ptr;
       if (c->state == CONNECTING) {
@@ -380,6 +393,7 @@ int main(int count, char **arguments) {
     else if (!strcmp(name, "--warm")) warm = atof(value);
     else if (!strcmp(name, "--frame")) frame = value;
     else if (!strcmp(name, "--pid")) serverPid = atoi(value);
+    else if (!strcmp(name, "--spin")) spin = atoi(value);
     else if (!strcmp(name, "--busy")) busyPercent = atoi(value);
     else return fprintf(stderr, "loadgen: what is %s?\n", name), 2;
   }

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import { quantile } from "./statistics.ts"
 
-const names = ["to", "mode", "conns", "size", "depth", "seconds", "warm", "frame", "pid", "busy"] as const
+const names = ["to", "mode", "conns", "size", "depth", "seconds", "warm", "frame", "pid", "busy", "spin"] as const
 const { values } = parseArgs({
   options: Object.fromEntries(names.map((name) => [name, { type: "string", default: "" }] as const))
 })

@@ -168,7 +168,8 @@ const generator = (server: Server, row: Row, native: Native | undefined, seconds
     warm: seconds / 3,
     frame,
     pid: server.pid,
-    busy: row.busyPercent ?? 0
+    busy: row.busyPercent ?? 0,
+    spin: canPin ? 1 : 0
   }
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
   return new Program("the load generator", 1, [...command, ...words])

@@ -1,8 +1,9 @@
 /**
- * The rounds of a row: every subject once per round, in an order that turns from round to round, so that neither the
- * warmth of the machine nor its neighbours are always the same subject's.
+ * The rounds of a row: every subject once per round, in an order that is drawn for each round, so that neither the
+ * warmth of the machine nor what the one before has left behind is always the same subject's.
  */
 import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import type { Native } from "./native.ts"
@@ -101,6 +102,15 @@ export interface Options {
   readonly progress: (text: string) => void
 }
 
+/** Drawn from the round's number: every run has the same orders. */
+export const shuffled = <A>(values: ReadonlyArray<A>, seed: number): ReadonlyArray<A> => {
+  const place = (index: number) => createHash("sha256").update(`${seed} ${index}`).digest("hex")
+  return values
+    .map((value, index) => [place(index), value] as const)
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([, value]) => value)
+}
+
 export const measure = async (row: Row, options: Options): Promise<RowResult> => {
   if (row.figure === "simulated") return simulated(row, options)
   const subjects = subjectsOf(row, options.native !== undefined).filter(
@@ -124,8 +134,7 @@ export const measure = async (row: Row, options: Options): Promise<RowResult> =>
       }
     }
     for (let round = 0; round < options.rounds; round++) {
-      for (const place of subjects.keys()) {
-        const subject = subjects[(place + round) % subjects.length]!
+      for (const subject of shuffled(subjects, round)) {
         options.progress(`${row.title}: round ${round + 1} of ${options.rounds}, ${subject.title}`)
         const server = await serverOf(subject)
         samples.get(subject.id)!.push(await sample(subject, server, row, options.native, options.seconds))

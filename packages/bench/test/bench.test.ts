@@ -106,6 +106,13 @@ describe("a server that does not do its work", () => {
   })
 })
 
+it("every round has all subjects, in an order of its own", () => {
+  const orders = Array.from({ length: 20 }, (_, round) => Rounds.shuffled(["a", "b", "c", "d"], round))
+  for (const order of orders) assert.deepStrictEqual(order.toSorted(), ["a", "b", "c", "d"])
+  assert.strictEqual(new Set(orders.map(([first]) => first)).size, 4)
+  assert.deepStrictEqual(Rounds.shuffled([1, 2, 3], 7), Rounds.shuffled([1, 2, 3], 7))
+})
+
 describe("the figures", () => {
   it("are medians and quartiles, between two values where they fall there", () => {
     assert.deepStrictEqual(Statistics.spread([4, 1, 3, 2]), { low: 1.75, median: 2.5, high: 3.25 })
