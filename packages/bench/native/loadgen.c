@@ -120,9 +120,9 @@ static void watch(Connection *c, uint32_t what, int how) {
  * that is a little slower would pay for its client's naps as well.
  */
 static int await(int millis) {
-  uint64_t from = spin ? ownCpu() : 0;
+  uint64_t from = spin ? now() : 0;
   int n = epoll_wait(poll_, events, EVENTS, spin ? 0 : millis);
-  if (spin && n == 0) idleCpu += ownCpu() - from;
+  if (spin && n == 0) idleCpu += now() - from;
   return n;
 }
 

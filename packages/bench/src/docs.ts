@@ -6,7 +6,7 @@ import { busyShare, noiseOf, ratioOf, type Run } from "./report.ts"
 import type { RowResult } from "./rounds.ts"
 import { type Group, lessIsBetter, rows } from "./rows.ts"
 import { spread } from "./statistics.ts"
-import { subjects } from "./subjects.ts"
+import { reference, subjects } from "./subjects.ts"
 import { figure, head, rowOf } from "./text.ts"
 
 const docs = join(import.meta.dirname, "../../../docs")
@@ -25,7 +25,7 @@ const cell = (result: RowResult, subject: string): string => {
 }
 
 const table = (results: ReadonlyArray<RowResult>): string => {
-  const columns = subjects.filter(({ id }) => id !== "raw" && results.some((row) => ratioOf(row, id) !== undefined))
+  const columns = subjects.filter(({ id }) => id !== reference && results.some((row) => ratioOf(row, id) !== undefined))
   const heads = ["work", "node:net", ...columns.map(({ title }) => title)]
   const lines = results.map((result) => {
     const row = rowOf(result.row)

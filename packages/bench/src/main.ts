@@ -13,14 +13,15 @@ import { compared } from "./compare.ts"
 import { native } from "./native.ts"
 import { machine, type Run } from "./report.ts"
 import { measure } from "./rounds.ts"
-import { type Row, rows } from "./rows.ts"
-import { subjectsOf } from "./subjects.ts"
+import { rows } from "./rows.ts"
+import { reference, subjects, subjectsOf } from "./subjects.ts"
 import { head, rowText } from "./text.ts"
 
 const usage = `bench [options]
 
   --only TEXT     rows whose name contains it; several, with commas between
-  --list          the rows' names
+  --subjects TEXT subjects whose name contains it; node:net is always among them
+  --list          the names of the rows and of the subjects
   --rounds N      each subject is measured so many times (11)
   --seconds S     so long, after a third of it to warm up (0.6)
   --quick         3 rounds of 0.2 s: whether it works, not how fast it is
@@ -50,6 +51,7 @@ const read = () => {
         args: process.argv.slice(2).filter((argument) => argument !== "--"),
         options: {
           only: { type: "string" },
+          subjects: { type: "string" },
           list: { type: "boolean", default: false },
           rounds: { type: "string" },
           seconds: { type: "string" },
@@ -74,18 +76,31 @@ const read = () => {
   const chosen = wanted === undefined ? rows : rows.filter(({ id }) => wanted.some((text) => id.includes(text)))
   const none = wanted?.find((text) => !rows.some(({ id }) => id.includes(text)))
   if (none !== undefined) throw new WrongArguments(`--only ${none}: no row is called so; --list has the names`)
-  if (values.docs && values.only !== undefined && values.from === undefined)
-    throw new WrongArguments("--docs writes all rows: --only would leave it with some")
-  return { ...values, rounds, seconds: positive("seconds", values.seconds ?? (values.quick ? "0.2" : "0.6")), chosen }
+  const asked = values.subjects?.split(",")
+  const nobody = asked?.find((text) => !subjects.some(({ id }) => id.includes(text)))
+  if (nobody !== undefined)
+    throw new WrongArguments(`--subjects ${nobody}: no subject is called so; --list has the names`)
+  const only =
+    asked && subjects.map(({ id }) => id).filter((id) => id === reference || asked.some((text) => id.includes(text)))
+  const isPart = values.only !== undefined || only !== undefined
+  if (values.docs && isPart && values.from === undefined)
+    throw new WrongArguments("--docs writes everything: --only and --subjects would leave it with some")
+  return {
+    ...values,
+    only,
+    rounds,
+    seconds: positive("seconds", values.seconds ?? (values.quick ? "0.2" : "0.6")),
+    chosen
+  }
 }
 
 type Options = ReturnType<typeof read>
 
 /** Guessed from the samples to come; said, so that nobody wonders. */
-const estimateMinutes = (chosen: ReadonlyArray<Row>, hasCompiler: boolean, { rounds, seconds }: Options): number =>
+const estimateMinutes = (hasCompiler: boolean, { chosen, only, rounds, seconds }: Options): number =>
   chosen.reduce((sum, row) => {
     const sampleSeconds = row.mode === "hold" ? 3 : row.figure === "simulated" ? 4 : (seconds * 4) / 3 + 0.2
-    const subjects = Math.max(1, subjectsOf(row, hasCompiler).length)
+    const subjects = Math.max(1, subjectsOf(row, hasCompiler, only).length)
     return sum + (sampleSeconds * rounds + (row.mode === "hold" ? 0 : warmSeconds * 1.5)) * subjects
   }, 0) / 60
 
@@ -95,16 +110,16 @@ const progress = (text: string): void => {
 
 const measureAll = async (options: Options): Promise<Run> => {
   compile()
-  const { chosen, rounds, seconds } = options
+  const { chosen, only, rounds, seconds } = options
   const programs = native()
   const about = { machine: machine(programs === undefined ? "Node" : "C"), rounds, seconds }
   console.log(head(about))
   if (programs === undefined) console.log("no C compiler here: the load generator is Node's, and there is no C server")
-  const minutes = Math.ceil(estimateMinutes(chosen, programs !== undefined, options))
+  const minutes = Math.ceil(estimateMinutes(programs !== undefined, options))
   console.log(`${chosen.length} rows, about ${minutes} minutes\n`)
   const results: Array<Run["rows"][number]> = []
   for (const row of chosen) {
-    const result = await measure(row, { rounds, seconds, warmSeconds, native: programs, progress })
+    const result = await measure(row, { rounds, seconds, warmSeconds, only, native: programs, progress })
     progress("")
     console.log(`${rowText(result)}\n`)
     results.push(result)
@@ -136,7 +151,7 @@ const run = async (options: Options): Promise<boolean> => {
 
 const perform = async (options: Options): Promise<boolean> => {
   if (options.help) console.log(usage)
-  else if (options.list) for (const { id, title } of rows) console.log(`${id.padEnd(20)}${title}`)
+  else if (options.list) for (const { id, title } of [...rows, ...subjects]) console.log(`${id.padEnd(20)}${title}`)
   else return run(options)
   return true
 }

@@ -1,4 +1,5 @@
 /** A run: what was measured, on what; and what its figures mean beside each other. */
+import { reference } from "./subjects.ts"
 import { cpus } from "node:os"
 import { pinning } from "./processes.ts"
 import type { Result, RowResult } from "./rounds.ts"
@@ -35,7 +36,7 @@ const resultOf = (row: RowResult, subject: string): Result | undefined =>
 
 /** A subject's figures over those of bare `node:net` in the same rounds. */
 export const ratioOf = (row: RowResult, subject: string): Spread | undefined => {
-  const raw = resultOf(row, "raw")
+  const raw = resultOf(row, reference)
   const result = resultOf(row, subject)
   return raw === undefined || result === undefined ? undefined : spread(ratios(result.values, raw.values))
 }

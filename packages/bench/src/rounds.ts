@@ -97,7 +97,7 @@ export interface Options {
   readonly warmSeconds: number
   readonly native: Native | undefined
   /** Only these subjects, if it is not all of them. */
-  readonly only?: ReadonlyArray<string>
+  readonly only?: ReadonlyArray<string> | undefined
   /** Told before each sample. */
   readonly progress: (text: string) => void
 }
@@ -111,41 +111,61 @@ export const shuffled = <A>(values: ReadonlyArray<A>, seed: number): ReadonlyArr
     .map(([, value]) => value)
 }
 
+/**
+ * So many rounds with the same processes. How V8 compiled a process, and where its memory lies, favours it or not for as
+ * long as it lives: two equal servers can stay a tenth apart.
+ */
+const roundsOfProcess = 3
+
+/** The servers of a row, started when they are first asked for. */
+class Servers {
+  private readonly running = new Map<string, Promise<Processes.Server>>()
+  private readonly row: Row
+  private readonly native: Native | undefined
+
+  constructor(row: Row, native: Native | undefined) {
+    this.row = row
+    this.native = native
+  }
+
+  of(subject: Subject): Promise<Processes.Server> {
+    const running = this.running.get(subject.id) ?? Processes.Server.start(subject, this.row, this.native)
+    this.running.set(subject.id, running)
+    return running
+  }
+
+  async kill(): Promise<void> {
+    const started = await Promise.allSettled(this.running.values())
+    this.running.clear()
+    for (const server of started) if (server.status === "fulfilled") await server.value.kill()
+  }
+}
+
 export const measure = async (row: Row, options: Options): Promise<RowResult> => {
   if (row.figure === "simulated") return simulated(row, options)
-  const subjects = subjectsOf(row, options.native !== undefined).filter(
-    ({ id }) => options.only === undefined || options.only.includes(id)
-  )
+  const { native, only, progress, rounds, seconds, warmSeconds } = options
+  const subjects = subjectsOf(row, native !== undefined, only)
   const samples = new Map(subjects.map(({ id }) => [id, [] as Array<Sample>]))
-  const servers = new Map<string, Processes.Server>()
-  const serverOf = async (subject: Subject) => {
-    const running = servers.get(subject.id)
-    if (running !== undefined) return running
-    const server = await Processes.Server.start(subject, row, options.native)
-    servers.set(subject.id, server)
-    return server
+  const servers = new Servers(row, native)
+  const start = async () => {
+    await servers.kill()
+    await Promise.all(subjects.map((subject) => servers.of(subject)))
+    for (const subject of warmSeconds > 0 ? subjects : []) {
+      progress(`${row.title}: warming up ${subject.title}`)
+      await sample(subject, await servers.of(subject), row, native, warmSeconds)
+    }
   }
   try {
-    if (!needsFreshServer(row)) {
-      await Promise.all(subjects.map(serverOf))
-      for (const subject of options.warmSeconds > 0 ? subjects : []) {
-        options.progress(`${row.title}: warming up ${subject.title}`)
-        await sample(subject, await serverOf(subject), row, options.native, options.warmSeconds)
-      }
-    }
-    for (let round = 0; round < options.rounds; round++) {
+    for (let round = 0; round < rounds; round++) {
+      if (!needsFreshServer(row) && round % roundsOfProcess === 0) await start()
       for (const subject of shuffled(subjects, round)) {
-        options.progress(`${row.title}: round ${round + 1} of ${options.rounds}, ${subject.title}`)
-        const server = await serverOf(subject)
-        samples.get(subject.id)!.push(await sample(subject, server, row, options.native, options.seconds))
-        if (needsFreshServer(row)) {
-          servers.delete(subject.id)
-          await server.kill()
-        }
+        progress(`${row.title}: round ${round + 1} of ${rounds}, ${subject.title}`)
+        samples.get(subject.id)!.push(await sample(subject, await servers.of(subject), row, native, seconds))
+        if (needsFreshServer(row)) await servers.kill()
       }
     }
   } finally {
-    await Promise.all([...servers.values()].map((server) => server.kill()))
+    await servers.kill()
   }
   return { row: row.id, results: subjects.map(({ id }) => resultOf(id, samples.get(id)!)) }
 }

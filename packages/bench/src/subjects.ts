@@ -14,9 +14,11 @@ export interface Subject {
 
 const all = ["echo", "sink", "source", "lines", "u32"] as const
 
-/** All ratios are to the first. */
+/** The subject that all ratios are to. */
+export const reference = "raw"
+
 export const subjects: ReadonlyArray<Subject> = [
-  { id: "raw", title: "node:net", program: "raw", variant: "bare", services: all },
+  { id: reference, title: "node:net", program: "raw", variant: "bare", services: all },
   // How far two equal programs are apart is how much a ratio may be trusted.
   { id: "raw-again", title: "node:net once more", program: "raw", variant: "bare", services: all },
   { id: "raw-effect", title: "node:net, Effect loaded", program: "raw", variant: "loaded", services: all },
@@ -35,8 +37,13 @@ export const subjects: ReadonlyArray<Subject> = [
   { id: "finwait-stream", title: "Finwait, Stream", program: "finwait", variant: "stream", services: all }
 ]
 
-/** The subjects of a row that can run here. */
-export const subjectsOf = (row: Row, hasCompiler: boolean): ReadonlyArray<Subject> =>
+/** The subjects of a row that can run here; only those that are asked for, if it is not all of them. */
+export const subjectsOf = (row: Row, hasCompiler: boolean, only?: ReadonlyArray<string>): ReadonlyArray<Subject> =>
   row.figure === "simulated"
     ? []
-    : subjects.filter(({ program, services }) => services.includes(row.service) && (hasCompiler || program !== "echod"))
+    : subjects.filter(
+        ({ id, program, services }) =>
+          services.includes(row.service) &&
+          (hasCompiler || program !== "echod") &&
+          (only === undefined || only.includes(id))
+      )
