@@ -25,7 +25,7 @@ const usage = `bench [options]
   --rounds N      each subject is measured so many times (11)
   --seconds S     so long, after a third of it to warm up (0.6)
   --quick         3 rounds of 0.2 s: whether it works, not how fast it is
-  --json FILE     keeps the run's figures
+  --json FILE     keeps the run's figures, from its first row on
   --compare FILE  beside the ratios of a run that was kept
   --check         fails when a ratio is below its floor by more than this run's own noise
   --record        makes this run's ratios the floors
@@ -108,6 +108,11 @@ const progress = (text: string): void => {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
 }
 
+/** After every row: a run takes most of an hour, and what was measured stays, whatever comes then. */
+const keep = ({ json }: Options, run: Run): void => {
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(run)}\n`)
+}
+
 const measureAll = async (options: Options): Promise<Run> => {
   compile()
   const { chosen, only, rounds, seconds } = options
@@ -118,13 +123,15 @@ const measureAll = async (options: Options): Promise<Run> => {
   const minutes = Math.ceil(estimateMinutes(programs !== undefined, options))
   console.log(`${chosen.length} rows, about ${minutes} minutes\n`)
   const results: Array<Run["rows"][number]> = []
+  const run = { date: new Date().toISOString().slice(0, 10), ...about }
   for (const row of chosen) {
     const result = await measure(row, { rounds, seconds, warmSeconds, only, native: programs, progress })
     progress("")
     console.log(`${rowText(result)}\n`)
     results.push(result)
+    keep(options, { ...run, rows: results })
   }
-  return { date: new Date().toISOString().slice(0, 10), ...about, rows: results }
+  return { ...run, rows: results }
 }
 
 const kept = (file: string): Run => JSON.parse(readFileSync(file, "utf8")) as Run

@@ -179,6 +179,11 @@ describe("the figures", () => {
 describe("the command", () => {
   it.each([
     ["a row that is not there", ["--only", "nothing"], "--only nothing: no row is called so; --list has the names"],
+    [
+      "a subject that is not there",
+      ["--subjects", "nobody"],
+      "--subjects nobody: no subject is called so; --list has the names"
+    ],
     ["no rounds", ["--rounds", "0"], "--rounds 0: not a number above 0"],
     ["half a round", ["--rounds", "1.5"], "--rounds 1.5: not a whole number"],
     ["an option that it does not have", ["--fast"], "Unknown option '--fast'"]
@@ -189,14 +194,14 @@ describe("the command", () => {
     assert.include(stderr, "bench [options]")
   })
 
-  it("lists its rows, each once", () => {
+  it("lists its rows and its subjects, each once", () => {
     const ids = bench("--list")
       .stdout.trim()
       .split("\n")
       .map((line) => line.split(" ")[0])
     assert.deepStrictEqual(
       ids,
-      Rows.rows.map(({ id }) => id)
+      [...Rows.rows, ...Subjects.subjects].map(({ id }) => id)
     )
     assert.strictEqual(new Set(ids).size, ids.length)
   })
