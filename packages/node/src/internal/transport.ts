@@ -7,6 +7,7 @@
 import type { Address } from "finwait/Address"
 import type { Capabilities, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
+import { moved } from "./buffers.ts"
 import { currentTurn, onNextTurns } from "./turns.ts"
 
 const key = Symbol("finwait/transport")
@@ -100,6 +101,7 @@ export class NodeTransport implements Transport {
 
   write(bytes: Uint8Array): boolean {
     const { socket } = this
+    moved(bytes.length)
     // To Node a write after end() is an error that destroys the socket. What Node says of room is from before the system
     // took the bytes, which it mostly does at once: a long write that has left needs no waiting.
     if (this.ending || socket.write(bytes) || socket.writableLength < socket.writableHighWaterMark) return true
@@ -151,6 +153,7 @@ function onFinish(transport: NodeTransport, error?: Error | null): void {
 function onData(this: Net.Socket, bytes: Uint8Array): void {
   const transport = (this as Carrier)[key]
   transport.arrived += bytes.length
+  moved(bytes.length)
   transport.receiver?.onData(bytes)
 }
 
