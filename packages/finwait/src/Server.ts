@@ -73,8 +73,9 @@ export interface Options<E = never, R = never, RL = never, RD = never> {
   readonly listen: Input
   /**
    * What to do with a connection, on a fiber of its own. When it ends, the connection is closed, gracefully, whether
-   * it succeeded or failed; a failure touches no other connection. A handler that acquires resources does so in a scope
-   * of its own, `Effect.scoped`, so that others do not pay for one.
+   * it succeeded or failed; a failure touches no other connection. A loop that pulls needs no end of its own: to fail
+   * with `Cause.Done`, as a pull does where its input ends, is to have ended. A handler that acquires resources does so
+   * in a scope of its own, `Effect.scoped`, so that others do not pay for one.
    */
   readonly handler: (connection: Connection) => Effect.Effect<unknown, E, R>
   /** Laid over the current `ClosePolicy`, for the connections of this server. */

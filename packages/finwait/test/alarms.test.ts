@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ClosePolicy from "finwait/ClosePolicy"
-import { keepAlarms, setAlarm } from "../src/internal/alarms.ts"
+import { Alarms, type Ringing } from "../src/internal/alarms.ts"
 import { now, pair, passing, settled } from "./support/network.ts"
 
 /** The test's clock, with a count of those who sleep by it. */
@@ -27,15 +27,18 @@ const counting = Effect.gen(function* () {
   return { context: Context.add(context, Clock.Clock, counted), sleeps }
 })
 
+const calling = (ring: () => void): Ringing => ({ ring })
+
 describe("alarms", () => {
   it.effect("ring at their times, in the order in which they were set", () =>
     Effect.gen(function* () {
       const { context } = yield* counting
       const rung: Array<string> = []
       const set = (name: string, millis: number) =>
-        setAlarm(context, millis, () => {
-          rung.push(`${name} at ${Effect.runSync(Effect.provideContext(now, context))}`)
-        })
+        new Alarms(context).set(
+          millis,
+          calling(() => void rung.push(`${name} at ${Effect.runSync(Effect.provideContext(now, context))}`))
+        )
       set("a", 100)
       set("b", 50)
       yield* passing(30)
@@ -51,9 +54,14 @@ describe("alarms", () => {
     Effect.gen(function* () {
       const { context, sleeps } = yield* counting
       let rung = 0
-      const alarms = Array.from({ length: 1000 }, () => setAlarm(context, 100, () => rung++))
+      const alarms = Array.from({ length: 1000 }, () =>
+        new Alarms(context).set(
+          100,
+          calling(() => rung++)
+        )
+      )
       assert.deepStrictEqual(sleeps, { begun: 1, now: 1 })
-      for (const alarm of alarms.slice(1)) alarm!.clear()
+      for (const alarm of alarms.slice(1)) alarm.clear()
       yield* settled
       assert.strictEqual(sleeps.now, 1)
       alarms[0]!.clear()
@@ -74,8 +82,9 @@ describe("alarms", () => {
         const alarms = []
         for (let n = 0; n < 3; n++) {
           alarms.push(
-            setAlarm(context, 100, () =>
-              rung.push(`${n} at ${Effect.runSync(Effect.provideContext(now, context)) - begun}`)
+            new Alarms(context).set(
+              100,
+              calling(() => rung.push(`${n} at ${Effect.runSync(Effect.provideContext(now, context)) - begun}`))
             )
           )
           yield* passing(10)
@@ -87,19 +96,9 @@ describe("alarms", () => {
           [0, 1, 2].filter((n) => !taken.includes(n)).map((n) => `${n} at ${100 + n * 10}`)
         )
         // What has rung can be taken back, to no effect.
-        for (const alarm of alarms) alarm!.clear()
+        for (const alarm of alarms) alarm.clear()
         assert.strictEqual(sleeps.now, 0)
       }
-    })
-  )
-
-  it.effect("ring at once when there is no time", () =>
-    Effect.gen(function* () {
-      const { context, sleeps } = yield* counting
-      let rung = 0
-      assert.isUndefined(setAlarm(context, 0, () => rung++))
-      assert.strictEqual(rung, 1)
-      assert.strictEqual(sleeps.begun, 0)
     })
   )
 
@@ -107,12 +106,21 @@ describe("alarms", () => {
     Effect.gen(function* () {
       const { context, sleeps } = yield* counting
       const rung: Array<string> = []
-      setAlarm(context, 100, () => {
-        rung.push("first")
-        second!.clear()
-        setAlarm(context, 100, () => rung.push("third"))
-      })
-      const second = setAlarm(context, 100, () => rung.push("second"))
+      new Alarms(context).set(
+        100,
+        calling(() => {
+          rung.push("first")
+          second.clear()
+          new Alarms(context).set(
+            100,
+            calling(() => rung.push("third"))
+          )
+        })
+      )
+      const second = new Alarms(context).set(
+        100,
+        calling(() => rung.push("second"))
+      )
       yield* passing(199)
       assert.deepStrictEqual(rung, ["first"])
       yield* passing(1)
@@ -125,17 +133,31 @@ describe("alarms", () => {
   it.effect("that are kept fall asleep once, and go with who keeps them", () =>
     Effect.gen(function* () {
       const { context, sleeps } = yield* counting
-      const letGo = keepAlarms(context, 100)
+      const letGo = new Alarms(context).keep(100)
       let rung = 0
-      for (let n = 0; n < 10; n++) setAlarm(context, 100, () => rung++)!.clear()
+      for (let n = 0; n < 10; n++)
+        new Alarms(context)
+          .set(
+            100,
+            calling(() => rung++)
+          )
+          .clear()
       assert.deepStrictEqual(sleeps, { begun: 1, now: 1 })
       yield* passing(50)
-      setAlarm(context, 100, () => rung++)
+      new Alarms(context).set(
+        100,
+        calling(() => rung++)
+      )
       yield* passing(99)
       assert.strictEqual(rung, 0)
       yield* passing(1)
       assert.strictEqual(rung, 1)
-      setAlarm(context, 100, () => rung++)!.clear()
+      new Alarms(context)
+        .set(
+          100,
+          calling(() => rung++)
+        )
+        .clear()
       yield* settled
       assert.strictEqual(sleeps.now, 1)
       letGo()
@@ -149,8 +171,14 @@ describe("alarms", () => {
     Effect.gen(function* () {
       const one = yield* counting
       const other = yield* counting
-      setAlarm(one.context, 100, () => {})
-      setAlarm(other.context, 100, () => {})
+      new Alarms(one.context).set(
+        100,
+        calling(() => {})
+      )
+      new Alarms(other.context).set(
+        100,
+        calling(() => {})
+      )
       assert.strictEqual(one.sleeps.now, 1)
       assert.strictEqual(other.sleeps.now, 1)
       yield* passing(100)

@@ -121,6 +121,27 @@ describe("serving", () => {
     })
   )
 
+  it.effect("a handler that pulls until the input ends has ended, not failed", () =>
+    Effect.gen(function* () {
+      const { dial, logged, metrics, server } = yield* serve({
+        handler: Effect.fnUntraced(function* (connection) {
+          while (true) yield* connection.write(yield* connection.pull)
+        })
+      })
+      const client = yield* dial
+      yield* client.write("hello")
+      yield* client.closeWrite
+      assert.strictEqual(yield* Connection.readText(client), "hello")
+      assert.strictEqual((yield* client.close)._tag, "Graceful")
+      assert.isTrue((yield* server.drain.begin).clean)
+      assert.strictEqual((yield* metrics).handlersFailed, 0)
+      assert.deepStrictEqual(
+        logged.filter(({ message }) => message.startsWith("handler of")),
+        []
+      )
+    })
+  )
+
   it.effect("what a peer brings about is no failure of the handler's", () =>
     Effect.gen(function* () {
       const { dial, logged, metrics, server } = yield* serve({ handler: echo })

@@ -21,7 +21,7 @@ import { NetworkError, type Reason, reasonFromCode, TimedOut } from "finwait/Net
 import type * as Transport from "finwait/Transport"
 import * as Net from "node:net"
 import { NodeAcceptor } from "./internal/acceptor.ts"
-import { boundAddress, localOf } from "./internal/addresses.ts"
+import { boundAddress } from "./internal/addresses.ts"
 import { connectionsMax } from "./internal/fileLimit.ts"
 import { NodeTransport } from "./internal/transport.ts"
 import * as UnixFile from "./internal/unixFile.ts"
@@ -139,7 +139,7 @@ const dial = (
     socket.once("connect", () => {
       socket.off("error", onError)
       settings.onSocket(socket)
-      const transport = new NodeTransport(socket, localOf(socket, address), address)
+      const transport = new NodeTransport(socket, { side: "remote", address })
       made(transport)
       resume(Exit.succeed(transport))
     })

@@ -240,9 +240,11 @@ class Main {
     this.failed = true
     this.shutdown.cut()
     let turns = 0
-    onNextTurns(() => {
-      if (++turns < resetTurns) return true
-      process.exit(this.codeOf({ exit: Exit.interrupt(), signal: this.first, signals: this.count, forced: true }))
+    onNextTurns({
+      turn: () => {
+        if (++turns < resetTurns) return true
+        process.exit(this.codeOf({ exit: Exit.interrupt(), signal: this.first, signals: this.count, forced: true }))
+      }
     })
   }
 

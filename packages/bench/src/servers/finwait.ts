@@ -4,23 +4,28 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Pull from "effect/Pull"
+import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { Connection } from "finwait/Connection"
 import * as Framing from "finwait/Framing"
 import * as Server from "finwait/Server"
 import { backlog, block, command, onCommand, ready } from "./command.ts"
 
-/** Reads until the end; `Effect.forever` would yield to other fibers after every message. */
-const pulling = <A, E, E2>(pull: Pull.Pull<A, E>, answer: (message: A) => Effect.Effect<unknown, E2>) =>
-  Effect.gen(function* () {
-    while (true) yield* answer(yield* pull)
-  }).pipe(Pull.catchDone(() => Effect.void))
+/**
+ * Reads until the end; `Effect.forever` would yield to other fibers after every message. One generator function for all
+ * connections, as `Effect.fn` has: `Effect.gen` with a new one for each leaves behind what only a marking of the heap
+ * takes away.
+ */
+const pulling = Effect.fnUntraced(function* <A, E, E2>(
+  pull: Pull.Pull<A, E>,
+  answer: (message: A) => Effect.Effect<unknown, E2>
+) {
+  while (true) yield* answer(yield* pull)
+})
 
-const filling = (connection: Connection) =>
-  Effect.gen(function* () {
-    while (true) yield* connection.write(block)
-  })
+const filling = Effect.fnUntraced(function* (connection: Connection) {
+  while (true) yield* connection.write(block)
+})
 
 const pull = {
   echo: (connection: Connection) => pulling(connection.pull, (chunk) => connection.write(chunk)),

@@ -19,20 +19,25 @@ import { monotonicMillis } from "./monotonic.ts"
 
 export interface Alarm {
   /** Takes it back; does nothing when it has rung. */
-  readonly clear: () => void
+  clear(): void
+}
+
+/** Who is rung for. Not a function: one that closes over its owner weighs as much as the alarm. */
+export interface Ringing {
+  ring(alarm: Alarm): void
 }
 
 class Entry implements Alarm {
   readonly list: List
   readonly at: number
-  readonly ring: () => void
+  readonly ringing: Ringing
   previous: Entry | undefined
   next: Entry | undefined
 
-  constructor(list: List, at: number, ring: () => void) {
+  constructor(list: List, at: number, ringing: Ringing) {
     this.list = list
     this.at = at
-    this.ring = ring
+    this.ringing = ringing
   }
 
   clear(): void {
@@ -59,8 +64,8 @@ class List {
     return monotonicMillis(this.clock)
   }
 
-  add(at: number, ring: () => void, context: Context.Context<never>): Entry {
-    const entry = new Entry(this, at, ring)
+  add(at: number, ringing: Ringing, context: Context.Context<never>): Entry {
+    const entry = new Entry(this, at, ringing)
     entry.previous = this.last
     if (this.last === undefined) this.first = entry
     else this.last.next = entry
@@ -115,43 +120,48 @@ class List {
     while (this.first !== undefined && this.first.at <= now) {
       const entry = this.first
       this.remove(entry)
-      entry.ring()
+      entry.ringing.ring(entry)
     }
     if (this.first !== undefined && this.sleeper === undefined) this.sleep(context)
   }
 }
 
-const lists = new WeakMap<Clock.Clock, Map<number, List>>()
+/** The lists of one clock, by duration. */
+type Lists = Map<number, List>
 
-/** Rings after so many milliseconds of the context's clock: at once for none. `from`: now, for who knows it already. */
-export const setAlarm = (
-  context: Context.Context<never>,
-  millis: number,
-  ring: () => void,
-  from = monotonicMillis(Context.get(context, Clock.Clock))
-): Alarm | undefined => {
-  if (millis <= 0) {
-    ring()
-    return undefined
+const lists = new WeakMap<Clock.Clock, Lists>()
+
+/** The alarms of a context's clock, for who sets many. */
+export class Alarms {
+  private readonly context: Context.Context<never>
+  private readonly clock: Clock.Clock
+  private readonly lists: Lists
+
+  constructor(context: Context.Context<never>) {
+    this.context = context
+    this.clock = Context.get(context, Clock.Clock)
+    const ofClock = lists.get(this.clock)
+    this.lists = ofClock ?? new Map()
+    if (ofClock === undefined) lists.set(this.clock, this.lists)
   }
-  return listOf(context, millis).add(from + millis, ring, context)
-}
 
-/** Keeps the sleeper of these durations awake for the next alarm, until the given function is called. */
-export const keepAlarms = (context: Context.Context<never>, ...durations: ReadonlyArray<number>): (() => void) => {
-  const kept = durations.map((millis) => listOf(context, millis))
-  for (const list of kept) list.keep()
-  return () => {
-    for (const list of kept.splice(0)) list.letGo()
+  /** Rings after so many milliseconds, above 0. `from`: now, for who knows it already. */
+  set(millis: number, ringing: Ringing, from = monotonicMillis(this.clock)): Alarm {
+    return this.listOf(millis).add(from + millis, ringing, this.context)
   }
-}
 
-const listOf = (context: Context.Context<never>, millis: number): List => {
-  const clock = Context.get(context, Clock.Clock)
-  let ofClock = lists.get(clock)
-  if (ofClock === undefined) lists.set(clock, (ofClock = new Map()))
-  const durations = ofClock
-  let list = durations.get(millis)
-  if (list === undefined) durations.set(millis, (list = new List(clock, () => durations.delete(millis))))
-  return list
+  /** Keeps the sleeper of these durations awake for the next alarm, until the given function is called. */
+  keep(...durations: ReadonlyArray<number>): () => void {
+    const kept = durations.map((millis) => this.listOf(millis))
+    for (const list of kept) list.keep()
+    return () => {
+      for (const list of kept.splice(0)) list.letGo()
+    }
+  }
+
+  private listOf(millis: number): List {
+    let list = this.lists.get(millis)
+    if (list === undefined) this.lists.set(millis, (list = new List(this.clock, () => this.lists.delete(millis))))
+    return list
+  }
 }

@@ -31,7 +31,7 @@ import type { AbortCause, Account, CloseOutcome, LingerLimit, Stage } from "../C
 import type { ClosePolicy } from "../ClosePolicy.ts"
 import type { Connection } from "../Connection.ts"
 import type { Transport } from "../Transport.ts"
-import { type Alarm, setAlarm } from "./alarms.ts"
+import type { Alarm, Ringing } from "./alarms.ts"
 import type { Environment } from "./environment.ts"
 import type { Input } from "./input.ts"
 import { quietly } from "./observe.ts"
@@ -64,7 +64,7 @@ export interface Closing extends Connection {
   conclude(outcome: CloseOutcome): void
 }
 
-export class Close {
+export class Close implements Ringing {
   private readonly connection: Closing
   private readonly began: number
   private farewell: Account["farewell"] = "none"
@@ -95,7 +95,9 @@ export class Close {
     const { environment, input } = this.connection
     if (environment.policy.farewell !== undefined) this.farewell = "failed"
     input.close()
-    this.deadline = setAlarm(environment.context, environment.deadlineMillis, () => this.cut("deadline"), this.began)
+    if (environment.deadlineMillis > 0) {
+      this.deadline = environment.alarms.set(environment.deadlineMillis, this, this.began)
+    } else this.cut("deadline")
     this.stepping = false
     this.look()
   }
@@ -127,7 +129,7 @@ export class Close {
     if (this.resetting !== undefined) return this.reset(this.resetting)
     // A pipe that is broken, and an abort, end here: a FIN, or a farewell, would make half an answer look whole.
     if (connection.brokenCode !== undefined) {
-      return this.end({ _tag: "ResetByPeer", ...this.unfinished(), code: connection.brokenCode })
+      return this.end({ ...this.unfinished("ResetByPeer"), code: connection.brokenCode })
     }
     if (this.cause !== undefined) return this.abort(this.cause)
     switch (connection.stage) {
@@ -194,7 +196,7 @@ export class Close {
 
   private awaitFin(): void {
     const { environment, input } = this.connection
-    if (input.peerEnded) return this.end({ _tag: "Graceful", ...this.account() })
+    if (input.peerEnded) return this.end(this.account("Graceful"))
     if (input.bytesDiscarded > environment.policy.lingerBytesMax) return this.expire("lingerBytesMax")
     if (this.alarm !== undefined) return
     const now = environment.now()
@@ -211,12 +213,12 @@ export class Close {
   }
 
   private expire(limit: LingerLimit): void {
-    this.end({ _tag: "LingerExpired", ...this.account(), limit })
+    this.end({ ...this.account("LingerExpired"), limit })
   }
 
   private abort(cause: AbortCause): void {
     this.connection.output.abandon()
-    this.resetting = { _tag: "Aborted", ...this.unfinished(), cause }
+    this.resetting = { ...this.unfinished("Aborted"), cause }
     this.leave()
     this.act("reset")
     if (!this.connection.isReleased) this.arm(releaseMillis)
@@ -258,12 +260,16 @@ export class Close {
   // Time --------------------------------------------------------------------------------------------------------------
 
   private arm(millis: number): void {
-    this.rang = false
-    this.alarm = setAlarm(this.connection.environment.context, millis, () => {
-      this.alarm = undefined
-      this.rang = true
-      this.look()
-    })
+    this.rang = millis <= 0
+    if (this.rang) return this.look()
+    this.alarm = this.connection.environment.alarms.set(millis, this)
+  }
+
+  ring(alarm: Alarm): void {
+    if (alarm === this.deadline) return this.cut("deadline")
+    this.alarm = undefined
+    this.rang = true
+    this.look()
   }
 
   /** Nothing of this stage is waited for any more. */
@@ -285,15 +291,16 @@ export class Close {
   }
 
   /** A farewell that was written but not flushed was not said. */
-  private unfinished(): Account {
+  private unfinished<Tag extends CloseOutcome["_tag"]>(tag: Tag): Account & { readonly _tag: Tag } {
     if (this.farewell === "flushed" && this.connection.output.state !== "flushed") this.farewell = "failed"
-    return this.account()
+    return this.account(tag)
   }
 
-  private account(): Account {
+  private account<Tag extends CloseOutcome["_tag"]>(tag: Tag): Account & { readonly _tag: Tag } {
     const { closedFirst, input, output, stage } = this.connection
     const bytesUnsent = output.bytesUnsent
     return {
+      _tag: tag,
       stage: stage as Account["stage"],
       closedFirst,
       farewell: this.farewell,

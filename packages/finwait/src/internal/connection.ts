@@ -24,14 +24,12 @@ import { socketReader, socketWriter } from "./socket.ts"
 
 const encoder = new TextEncoder()
 
-/** A server, which counts its connections' outcomes itself. */
+/** A server, which counts its connections' outcomes itself, and cuts their closes when the shutdown has no more time. */
 export interface Owner {
   closed(outcome: CloseOutcome): void
 }
 
 export class ConnectionImpl implements Closing, Receiver {
-  readonly [TypeId] = TypeId
-  readonly [Socket.TypeId] = Socket.TypeId
   readonly transport: Transport
   readonly environment: Environment
   readonly input: Input
@@ -40,13 +38,12 @@ export class ConnectionImpl implements Closing, Receiver {
   isDraining = false
   isReleased = false
   brokenCode: string | undefined
-  /** Who ended first; meaningful from then on. */
-  closedFirst: Account["closedFirst"] = "local"
   /** For who keeps it waiting: the peer is gone. */
   onLost: (() => void) | undefined
   /** Who is told first that it has closed. */
   owner: Owner | undefined
-  private hasEnded = false
+  /** Who ended first, when somebody has. */
+  private endedFirst: Account["closedFirst"] | undefined
   private closing: Close | undefined
   private uncut: (() => void) | undefined
   private ended: CloseOutcome | undefined
@@ -60,6 +57,14 @@ export class ConnectionImpl implements Closing, Receiver {
     this.output = new Output(transport)
     transport.attach(this)
     environment.counters.open++
+  }
+
+  get [TypeId](): typeof TypeId {
+    return TypeId
+  }
+
+  get [Socket.TypeId](): typeof Socket.TypeId {
+    return Socket.TypeId
   }
 
   get context(): Context.Context<never> {
@@ -138,12 +143,20 @@ export class ConnectionImpl implements Closing, Receiver {
     })
   }
 
+  get isClosing(): boolean {
+    return this.closing !== undefined
+  }
+
   /** Begins the one close, `cut` with no time. Whoever owns the connection's scope awaits its outcome. */
   beginClose(cut?: AbortCause): void {
     if (this.closing !== undefined) return
-    this.endsBy(this.input.peerEnded ? "peer" : "local")
+    this.endedFirst ??= this.input.peerEnded ? "peer" : "local"
     this.closing = new Close(this, cut)
-    this.uncut = this.environment.shutdown.onCut(() => this.cut("shutdown"))
+    const { shutdown } = this.environment
+    if (this.owner !== undefined) {
+      // The owner cuts its own.
+      if (shutdown.isCut) this.closing.cut("shutdown")
+    } else this.uncut = shutdown.onCut(() => this.cut("shutdown"))
     this.closing.begin()
   }
 
@@ -182,9 +195,8 @@ export class ConnectionImpl implements Closing, Receiver {
     this.transport.observe?.(stage)
   }
 
-  private endsBy(who: Account["closedFirst"]): void {
-    if (!this.hasEnded) this.closedFirst = who
-    this.hasEnded = true
+  get closedFirst(): Account["closedFirst"] {
+    return this.endedFirst ?? "local"
   }
 
   // The drain ---------------------------------------------------------------------------------------------------------
@@ -218,7 +230,7 @@ export class ConnectionImpl implements Closing, Receiver {
   }
 
   onEnd(): void {
-    this.endsBy(this.output.state === "open" ? "peer" : "local")
+    this.endedFirst ??= this.output.state === "open" ? "peer" : "local"
     this.input.onEnd()
     this.closing?.look()
   }
@@ -235,7 +247,7 @@ export class ConnectionImpl implements Closing, Receiver {
   onBroken(code: string): void {
     if (this.brokenCode !== undefined) return
     this.brokenCode = code
-    this.endsBy(this.output.state === "open" ? "peer" : "local")
+    this.endedFirst ??= this.output.state === "open" ? "peer" : "local"
     // The output first: a reader that is woken goes on at once, and may write.
     this.output.onBroken(code)
     this.input.onBroken(code)

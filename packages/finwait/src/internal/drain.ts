@@ -17,6 +17,7 @@ import type { Listener } from "../Listener.ts"
 import * as Metrics from "../Metrics.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { ShutdownBudget } from "../ShutdownBudget.ts"
+import type { Bag, Member } from "./bag.ts"
 import type { ConnectionImpl } from "./connection.ts"
 import { quietly } from "./observe.ts"
 
@@ -27,7 +28,7 @@ const slowestMax = 5
 const resetTimeout = Duration.seconds(2)
 
 /** A connection that is being served. It is over when it is closed and its handler has ended. */
-export interface Served {
+export interface Served extends Member {
   readonly connection: ConnectionImpl
   /** What the per-peer limit counts. */
   readonly host: string | undefined
@@ -49,7 +50,7 @@ export interface Draining {
   readonly context: Context.Context<never>
   readonly options: DrainOptions
   readonly listener: Pick<Listener, "stop" | "abort">
-  readonly served: ReadonlySet<Served>
+  readonly served: Pick<Bag<Served>, "size"> & Iterable<Served>
   /** Monotonic milliseconds. */
   now(): number
   /** Runs something on a fiber of its own. */
@@ -113,7 +114,8 @@ export class ServerDrain implements Drain {
 
   readonly cut: Effect.Effect<void> = Effect.sync(() => this.cutNow())
 
-  private cutNow(): void {
+  /** No more time, for a drain that has begun. */
+  cutNow(): void {
     if (this.began === undefined) return
     this.isCut = true
     this.wake?.()
@@ -175,8 +177,7 @@ export class ServerDrain implements Drain {
 
   private readonly run: Effect.Effect<void> = Effect.suspend(() => {
     const { budget, served, context } = this.server
-    const shutdown = Context.get(context, CurrentShutdown)
-    const uncut = shutdown.onCut(() => this.cutNow())
+    if (Context.get(context, CurrentShutdown).isCut) this.cutNow()
     const drain = Effect.gen({ self: this }, function* () {
       const times = `handlers have ${Duration.format(budget.deadline)}, closing ${Duration.format(budget.close)}`
       yield* quietly(Effect.logInfo(`drain ${this.name}: ${count(served.size, "connection")}; ${times}`))
@@ -198,12 +199,7 @@ export class ServerDrain implements Drain {
     // Whoever waits is told last: a program that ends at the report has ended the span, and an exporter has it.
     return Effect.withSpan(drain, "finwait.drain", { attributes: { "server.address": this.name } }).pipe(
       Effect.catchCause((cause) => this.broken(cause)),
-      Effect.andThen(
-        Effect.sync(() => {
-          uncut()
-          this.tellReport()
-        })
-      )
+      Effect.andThen(Effect.sync(() => this.tellReport()))
     )
   })
 

@@ -7,6 +7,7 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { ConnectionError } from "../ConnectionError.ts"
@@ -15,7 +16,8 @@ import { Write } from "./output.ts"
 
 type Handled<E, R> = Effect.Effect<unknown, E, R>
 
-class Each<E> implements Sink {
+/** The sink, and what an interruption of the one who reads has to do. */
+class Each<E> extends Effectable.Class<void> implements Sink {
   active: Fiber.Fiber<unknown, E> | undefined
   private over = false
   /** A handler runs that has not suspended yet: it may close the very connection that it reads. */
@@ -33,6 +35,7 @@ class Each<E> implements Sink {
     context: Context.Context<never>,
     resume: (exit: Effect.Effect<void, E | ConnectionError>) => void
   ) {
+    super()
     this.input = input
     this.handle = handle
     this.isUnfinished = isUnfinished
@@ -84,9 +87,14 @@ class Each<E> implements Sink {
     this.resume(exit)
   }
 
-  cancel(): void {
+  private cancel(): void {
     this.over = true
     this.input.detachSink(this)
+  }
+
+  override asEffect(): Effect.Effect<void> {
+    this.cancel()
+    return this.active === undefined ? Exit.void : Fiber.interrupt(this.active)
   }
 }
 
@@ -101,8 +109,5 @@ export const each = <E, R>(
     const busy = input.attachSink(sink)
     if (busy !== undefined) return resume(Exit.fail(busy))
     input.feed(sink)
-    return Effect.suspend(() => {
-      sink.cancel()
-      return sink.active === undefined ? Exit.void : Fiber.interrupt(sink.active)
-    })
+    return sink
   })

@@ -8,7 +8,7 @@ import * as Duration from "effect/Duration"
 import * as References from "effect/References"
 import type { ClosePolicy } from "../ClosePolicy.ts"
 import { CurrentShutdown, type Shutdown } from "../Shutdown.ts"
-import { keepAlarms } from "./alarms.ts"
+import { Alarms } from "./alarms.ts"
 import { type Counters, countersOf } from "./counters.ts"
 import { monotonicMillis } from "./monotonic.ts"
 
@@ -26,6 +26,7 @@ export class Environment {
   readonly deadlineMillis: number
   /** When a linger is first looked at. */
   readonly lingerFirstMillis: number
+  readonly alarms: Alarms
   private readonly clock: Clock.Clock
 
   constructor(policy: ClosePolicy, context: Context.Context<never>) {
@@ -40,12 +41,13 @@ export class Environment {
     this.lingerIdleMillis = Duration.toMillis(policy.lingerIdleTimeout)
     this.deadlineMillis = Duration.toMillis(policy.deadline)
     this.lingerFirstMillis = Math.min(this.lingerMillis, this.lingerIdleMillis)
+    this.alarms = new Alarms(context)
     this.clock = Context.get(context, Clock.Clock)
   }
 
   /** Many closes are to be expected, until the given function is called. */
   expectCloses(): () => void {
-    return keepAlarms(this.context, this.deadlineMillis, this.lingerFirstMillis)
+    return this.alarms.keep(this.deadlineMillis, this.lingerFirstMillis)
   }
 
   /** Monotonic milliseconds. */

@@ -45,23 +45,39 @@ export interface Sink {
   end(exit: Pulled): void
 }
 
-/** One read, as an effect that can be run again and again; cheaper than a suspended closure. */
+/** One kind of read, as an effect that can be run again and again; cheaper than a suspended closure. */
 interface Pull extends Effect.Effect<Uint8Array, ConnectionError | Cause.Done> {
   readonly input: Input
   readonly boundary: boolean
+  /** Its wait, which can be waited again and again. */
+  parking: Pulled | undefined
 }
 
-const Pull = function (this: { input: Input; boundary: boolean }, input: Input, boundary: boolean) {
+const Pull = function (
+  this: { input: Input; boundary: boolean; parking: Pulled | undefined },
+  input: Input,
+  boundary: boolean
+) {
   this.input = input
   this.boundary = boundary
+  this.parking = undefined
 } as unknown as new (input: Input, boundary: boolean) => Pull
 
 Pull.prototype = Effectable.Prototype<Pull>({
   label: "Connection.pull",
   evaluate() {
-    return this.input.take(this.boundary)
+    return this.input.take(this)
   }
 })
+
+/** How a drain gathers what had arrived before it. */
+interface Sweep {
+  state: "sweeping" | "capped" | "swept"
+  /** Counts the parts: one that was cut off may still call back. */
+  part: number
+  /** How many bytes will have been read when it has swept enough. */
+  readonly until: number
+}
 
 /** Hears that bytes were thrown away. */
 export interface Discarder {
@@ -87,15 +103,11 @@ export class Input {
   private waiterAtBoundary = true
   private sink: Sink | undefined
   private discarder: Discarder | undefined
-  private sweep: "none" | "sweeping" | "capped" | "swept" = "none"
-  /** Counts the parts of a sweep: a part that was cut off may still call back. */
-  private sweepPart = 0
-  private sweepUntil = Infinity
+  private sweep: Sweep | undefined
   // One of each per connection, and only where somebody pulls.
-  private parking: Pulled | undefined
-  private parkingRest: Pulled | undefined
-  private pulling: Pulled | undefined
-  private pullingRest: Pulled | undefined
+  private pulling: Pull | undefined
+  private pullingRest: Pull | undefined
+
   constructor(transport: Transport) {
     this.transport = transport
   }
@@ -118,11 +130,11 @@ export class Input {
 
   /** A drain has ended the input, but for the message in hand. */
   get swept(): boolean {
-    return this.sweep === "swept"
+    return this.sweep?.state === "swept"
   }
 
-  take(boundary: boolean): Pulled {
-    return this.takeNow(boundary) ?? this.park(boundary)
+  take(pull: Pull): Pulled {
+    return this.takeNow(pull.boundary) ?? (pull.parking ??= this.parkAt(pull.boundary))
   }
 
   /** What there is now: bytes, an end, or somebody else who reads. */
@@ -130,11 +142,6 @@ export class Input {
     if (this.isRead) return this.failure(new Busy())
     const chunk = this.shift()
     return chunk !== undefined ? Exit.succeed(chunk) : this.endAt(boundary)
-  }
-
-  /** One wait for each kind of read, to be waited again and again. */
-  private park(boundary: boolean): Pulled {
-    return boundary ? (this.parking ??= this.parkAt(true)) : (this.parkingRest ??= this.parkAt(false))
   }
 
   /** Has nothing to take back: who was interrupted has left without a word, which `isRead` finds out. */
@@ -182,7 +189,7 @@ export class Input {
 
   /** Where the input ends for a reader that has taken everything there is. */
   endAt(boundary: boolean): Pulled | undefined {
-    if (this.ended === undefined) return boundary && this.sweep === "swept" ? done : undefined
+    if (this.ended === undefined) return boundary && this.swept ? done : undefined
     if (this.ended === "end") return done
     return this.failure(this.ended === "Closed" ? new Closed() : this.ended)
   }
@@ -212,7 +219,7 @@ export class Input {
 
   /** Lets the transport deliver; goes on with a sweep that had to wait for the reader. */
   private flow(): void {
-    if (this.sweep === "capped") this.beginSweep()
+    if (this.sweep?.state === "capped") this.beginSweep(this.sweep)
     else this.startFlow()
   }
 
@@ -242,7 +249,7 @@ export class Input {
       return
     }
     this.deliver(chunk)
-    if (this.sweep === "sweeping" && this.bytesRead >= this.sweepUntil) this.finishSweep()
+    if (this.sweep !== undefined && this.bytesRead >= this.sweep.until) this.finishSweep()
   }
 
   private deliver(chunk: Uint8Array): void {
@@ -251,7 +258,7 @@ export class Input {
       sink.take(chunk)
       if (this.sink !== sink) return
       if (sink.busy) this.hold()
-      else if (this.ended !== undefined || this.sweep === "swept") this.feed(sink)
+      else if (this.ended !== undefined || this.swept) this.feed(sink)
       return
     }
     if (this.chunk === undefined) this.chunk = chunk
@@ -288,33 +295,33 @@ export class Input {
   private hold(): void {
     // A handler that closes its connection is done with the input, not in the way of it.
     if (this.discarder !== undefined) return
-    if (this.sweep !== "sweeping") return this.stop()
+    if (this.sweep?.state !== "sweeping") return this.stop()
     if (this.chunksBytes < sweepBytesMax) return
-    this.sweep = "capped"
+    this.sweep.state = "capped"
     this.stop()
   }
 
   // The drain ---------------------------------------------------------------------------------------------------------
 
   announce(): void {
-    if (this.sweep !== "none" || this.ended !== undefined || this.discarder !== undefined) return
-    this.sweepUntil = this.bytesRead + sweepTotalBytesMax
-    this.beginSweep()
+    if (this.sweep !== undefined || this.ended !== undefined || this.discarder !== undefined) return
+    this.sweep = { state: "sweeping", part: 0, until: this.bytesRead + sweepTotalBytesMax }
+    this.beginSweep(this.sweep)
   }
 
-  private beginSweep(): void {
-    this.sweep = "sweeping"
-    const part = ++this.sweepPart
+  private beginSweep(sweep: Sweep): void {
+    sweep.state = "sweeping"
+    const part = ++sweep.part
     // Delivery first: catching up means to deliver.
     this.startFlow()
     this.transport.catchUp(() => {
-      if (part === this.sweepPart) this.finishSweep()
+      if (part === sweep.part) this.finishSweep()
     })
   }
 
   private finishSweep(): void {
-    if (this.sweep !== "sweeping") return
-    this.sweep = "swept"
+    if (this.sweep?.state !== "sweeping") return
+    this.sweep.state = "swept"
     if (this.discarder !== undefined || this.ended !== undefined) return
     if (this.waiter !== undefined) {
       if (this.waiterAtBoundary) {

@@ -19,6 +19,7 @@ import { defaultWaitingMax, type Listener, type Receiver } from "../Listener.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { ShutdownBudget } from "../ShutdownBudget.ts"
 import { acceptErrorClass } from "../Transport.ts"
+import { Bag } from "./bag.ts"
 import type { ConnectionImpl, Owner } from "./connection.ts"
 import { type Draining, type DrainOptions, type Served, ServerDrain } from "./drain.ts"
 import { sweepIdle } from "./idle.ts"
@@ -48,6 +49,7 @@ const backOff = Duration.seconds(1)
 class ServedConnection implements Served, Owner {
   readonly connection: ConnectionImpl
   readonly host: string | undefined
+  place = -1
   handlerEnded = false
   outcome: CloseOutcome | undefined
   private readonly server: ServerImpl
@@ -85,7 +87,7 @@ export class ServerImpl implements Receiver, Draining {
   readonly budget: ShutdownBudget
   readonly context: Context.Context<never>
   readonly drain: ServerDrain
-  readonly served = new Set<Served>()
+  readonly served = new Bag<Served>()
   private readonly perHost = new Map<string, number>()
   private readonly runHandler: (handler: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
   private readonly isTraced: boolean
@@ -96,6 +98,7 @@ export class ServerImpl implements Receiver, Draining {
   private idleSweep: Fiber.Fiber<void> | undefined
   private restFiber: Fiber.Fiber<void> | undefined
   private unbegin: (() => void) | undefined
+  private uncut: (() => void) | undefined
 
   constructor(listener: Listener, options: Handling, budget: ShutdownBudget, context: Context.Context<never>) {
     this.listener = listener
@@ -119,7 +122,9 @@ export class ServerImpl implements Receiver, Draining {
   start(): void {
     this.listener.attach(this)
     this.fork(Effect.logInfo(`listen ${Address.describe(this.address)}`))
-    this.unbegin = Context.get(this.context, CurrentShutdown).onBegin(() => this.fork(this.drain.begin))
+    const shutdown = Context.get(this.context, CurrentShutdown)
+    this.unbegin = shutdown.onBegin(() => this.fork(this.drain.begin))
+    this.uncut = shutdown.onCut(() => this.cutNow())
     const { idleTimeout } = this.options
     if (idleTimeout !== undefined) this.idleSweep = this.fork(sweepIdle(this, Duration.fromInputUnsafe(idleTimeout)))
   }
@@ -137,9 +142,7 @@ export class ServerImpl implements Receiver, Draining {
   readonly onConnection = (accepted: Connection): void => {
     const connection = accepted as ConnectionImpl
     if (this.drain.refusing) return this.turnAway(connection)
-    const { remoteAddress } = connection
-    const host =
-      this.options.connectionsPerPeerMax === undefined || remoteAddress._tag === "Unix" ? undefined : remoteAddress.host
+    const host = this.options.connectionsPerPeerMax === undefined ? undefined : hostOf(connection)
     if (host !== undefined) {
       const open = this.perHost.get(host) ?? 0
       if (open >= this.options.connectionsPerPeerMax!) {
@@ -178,8 +181,15 @@ export class ServerImpl implements Receiver, Draining {
     this.admit()
   }
 
+  /** The shutdown has no more time: those that are being closed are cut, and the others by the drain, if one has begun. */
+  private cutNow(): void {
+    for (const { connection } of this.served) if (connection.isClosing) connection.cut("shutdown")
+    this.drain.cutNow()
+  }
+
   drained(): void {
     this.unbegin?.()
+    this.uncut?.()
     this.idleSweep?.interruptUnsafe()
     this.restFiber?.interruptUnsafe()
   }
@@ -249,7 +259,7 @@ export class ServerImpl implements Receiver, Draining {
   private serve(connection: ConnectionImpl, host: string | undefined): void {
     const served = this.enroll(connection, host)
     if (this.drain.announced) connection.announce()
-    const handler = Effect.suspend(() => this.options.handler(connection) as Effect.Effect<unknown, unknown>)
+    const handler = this.handlerOf(connection)
     const fiber = this.runHandler(this.isTraced ? this.traced(handler, connection) : handler)
     served.begun(fiber)
     fiber.addObserver((exit) => {
@@ -258,6 +268,14 @@ export class ServerImpl implements Receiver, Draining {
       connection.beginClose()
       this.settle(served)
     })
+  }
+
+  private handlerOf(connection: Connection): Effect.Effect<unknown, unknown> {
+    try {
+      return this.options.handler(connection) as Effect.Effect<unknown, unknown>
+    } catch (defect) {
+      return Effect.die(defect)
+    }
   }
 
   private traced<A, E>(handler: Effect.Effect<A, E>, connection: Connection): Effect.Effect<A, E> {
@@ -284,17 +302,22 @@ export class ServerImpl implements Receiver, Draining {
   /** One handler's failure is one connection's: it is told, counted, and the connection closes like any other. */
   private handlerFailed(connection: ConnectionImpl, exit: Exit.Failure<unknown, unknown>): void {
     if (Cause.hasInterruptsOnly(exit.cause)) return
+    const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+    // A loop that pulls ends so when the input does.
+    if (Cause.isDone(error)) return
     const where = `handler of ${connection.name}`
     // What a peer can bring about at will must not fill the log.
-    if (causedByPeer(exit.cause)) return void this.fork(Effect.logDebug(`${where}: ended`, exit.cause))
+    if (causedByPeer(error)) return void this.fork(Effect.logDebug(`${where}: ended`, exit.cause))
     this.counters.handlersFailed++
     this.drain.handlerFailed()
     this.fork(Effect.logError(`${where}: failed; the connection is closed`, exit.cause))
   }
 }
 
-const causedByPeer = (cause: Cause.Cause<unknown>): boolean => {
-  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+const hostOf = ({ remoteAddress }: Connection): string | undefined =>
+  remoteAddress._tag === "Unix" ? undefined : remoteAddress.host
+
+const causedByPeer = (error: unknown): boolean => {
   if (error instanceof FrameError) return true
   // Two readers at once are a mistake in the handler.
   return error instanceof ConnectionError && error.reason._tag !== "Busy"

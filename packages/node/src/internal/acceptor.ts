@@ -4,8 +4,7 @@
 import type * as Address from "finwait/Address"
 import type { Acceptor, AcceptReceiver } from "finwait/Transport"
 import type * as Net from "node:net"
-import { remoteOf } from "./addresses.ts"
-import { NodeTransport } from "./transport.ts"
+import { type Known, NodeTransport } from "./transport.ts"
 import { onNextTurns } from "./turns.ts"
 
 /**
@@ -17,7 +16,8 @@ const quietTurns = 2
 /** A listener that is connected to faster than it accepts must stop all the same: 64 times the default backlog. */
 const handoverTurnsMax = 32_768
 
-export class NodeAcceptor implements Acceptor {
+export class NodeAcceptor implements Acceptor, Known {
+  readonly side = "local"
   /** As it was asked for, until it listens. */
   address: Address.Address
   private readonly server: Net.Server
@@ -34,7 +34,7 @@ export class NodeAcceptor implements Acceptor {
     this.address = address
     server.on("connection", (socket) => {
       this.accepted++
-      const transport = new NodeTransport(socket, this.address, remoteOf(socket, this.address))
+      const transport = new NodeTransport(socket, this)
       // `maxConnections` knows only this listener's; the file limit is the whole process's.
       if (NodeTransport.open > server.maxConnections) {
         transport.reset()
@@ -72,14 +72,15 @@ export class NodeAcceptor implements Acceptor {
     let quiet = 0
     let turns = 0
     let before = this.accepted
-    onNextTurns(() => {
+    const turn = () => {
       quiet = this.accepted === before ? quiet + 1 : 0
       before = this.accepted
       if (this.stopped) return false
       if (quiet < quietTurns && ++turns < handoverTurnsMax) return true
       this.abort()
       return false
-    })
+    }
+    onNextTurns({ turn })
   }
 
   abort(): void {

@@ -1,14 +1,15 @@
 /**
  * A `net.Socket` as a transport. Public API only; no policy, no timer.
  *
- * Four listeners per socket, and a fifth where somebody had to wait for room, shared by all sockets: they find the
- * transport through one symbol property, so that a connection costs no closures.
+ * Four listeners per socket, more where they are needed, shared by all sockets: they find the transport through one
+ * symbol property, so that a connection costs no closures.
  */
 import type { Address } from "finwait/Address"
 import type { Capabilities, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
+import { localOf, remoteOf } from "./addresses.ts"
 import { moved } from "./buffers.ts"
-import { currentTurn, onNextTurns } from "./turns.ts"
+import { currentTurn, onNextTurn, onNextTurns, type Waiter } from "./turns.ts"
 
 const key = Symbol("finwait/transport")
 
@@ -25,21 +26,26 @@ const readBytes = 64 * 1024
 /** After so many full reads in a row a catch-up gives up: the peer sends faster than we can tell old from new. */
 const catchUpTurnsMax = 256
 
+/** No turn of the event loop. */
+const never = -1
+
+/** The end that is known without asking the system: the accepted socket's own, the dialled socket's other. */
+export interface Known {
+  readonly side: "local" | "remote"
+  readonly address: Address
+}
+
 export class NodeTransport implements Transport {
   readonly socket: Net.Socket
-  readonly capabilities: Capabilities
-  readonly localAddress: Address
-  readonly remoteAddress: Address
   receiver: Receiver | undefined
   /** Bytes that have arrived. */
   arrived = 0
-  private ending = false
   flowing = false
   /** The end came while delivery was off; and then the socket was gone, too. Both are told after the next resume. */
-  endHeld = false
-  releaseHeld = false
+  held: "nothing" | "end" | "release" = "nothing"
+  private readonly known: Known
   /** The turn of the event loop in which end() was called. */
-  private endedInTurn = -1
+  private endedInTurn = never
   private resetAfterTurn = false
   /** Node is asked to tell when there is room again. */
   awaitsDrain = false
@@ -47,11 +53,12 @@ export class NodeTransport implements Transport {
   /** How many are open in this process, accepted and dialled. */
   static open = 0
 
-  constructor(socket: Net.Socket, localAddress: Address, remoteAddress: Address) {
+  constructor(socket: Net.Socket, known: Known) {
     this.socket = socket
-    this.capabilities = remoteAddress._tag === "Tcp" ? ofTcp : ofUnix
-    this.localAddress = localAddress
-    this.remoteAddress = remoteAddress
+    this.known = known
+    // Node keeps the answer, and the system has none any more when the peer has reset.
+    if (known.side === "local") void socket.remoteAddress
+    else void socket.localAddress
     NodeTransport.open++
     ;(socket as Carrier)[key] = this
     // Delivery begins with the first resume. A listener on a socket that is not paused yet starts it, and a pause after
@@ -63,6 +70,20 @@ export class NodeTransport implements Transport {
     socket.on("close", onClose)
   }
 
+  get capabilities(): Capabilities {
+    return this.known.address._tag === "Tcp" ? ofTcp : ofUnix
+  }
+
+  get localAddress(): Address {
+    const { address, side } = this.known
+    return side === "local" ? address : localOf(this.socket, address)
+  }
+
+  get remoteAddress(): Address {
+    const { address, side } = this.known
+    return side === "remote" ? address : remoteOf(this.socket, address)
+  }
+
   attach(receiver: Receiver): void {
     this.receiver = receiver
   }
@@ -70,7 +91,7 @@ export class NodeTransport implements Transport {
   resume(): void {
     this.flowing = true
     this.socket.resume()
-    if (this.endHeld) process.nextTick(tellHeld, this)
+    if (this.held !== "nothing") process.nextTick(tellHeld, this)
   }
 
   pause(): void {
@@ -83,16 +104,11 @@ export class NodeTransport implements Transport {
    * has emptied it. Two turns, because the first poll may already have passed this socket by.
    */
   catchUp(callback: () => void): void {
-    let turns = 0
-    let quiet = 0
-    let before = this.arrived
-    onNextTurns(() => {
-      quiet = this.arrived - before >= readBytes ? 0 : quiet + 1
-      before = this.arrived
-      if (quiet < 2 && ++turns < catchUpTurnsMax && !this.socket.destroyed) return true
-      callback()
-      return false
-    })
+    onNextTurns(new CatchUp(this, callback))
+  }
+
+  private get ending(): boolean {
+    return this.endedInTurn !== never
   }
 
   get unsentBytes(): number {
@@ -114,9 +130,8 @@ export class NodeTransport implements Transport {
 
   closeWrite(): void {
     if (this.ending || this.socket.destroyed) return
-    this.ending = true
     this.endedInTurn = currentTurn()
-    this.socket.end(onFinish.bind(undefined, this))
+    this.socket.on("finish", onFinish).end()
   }
 
   reset(): void {
@@ -125,15 +140,14 @@ export class NodeTransport implements Transport {
     if (this.endedInTurn === currentTurn()) {
       this.resetAfterTurn = true
       if (this.receiver !== undefined) this.receiver = deaf(this.receiver)
-      onNextTurns(() => {
+      onNextTurn(() => {
         this.resetAfterTurn = false
         this.reset()
-        return false
       })
       return
     }
-    this.endHeld = false
-    if (this.releaseHeld) return process.nextTick(tellReleased, this)
+    if (this.held === "release") return process.nextTick(tellReleased, this)
+    this.held = "nothing"
     if (this.socket.destroyed) return
     // A Unix socket has no RST. With unread input the peer sees ECONNRESET all the same, else an end.
     if (this.capabilities.reset) this.socket.resetAndDestroy()
@@ -146,8 +160,32 @@ export class NodeTransport implements Transport {
   }
 }
 
-function onFinish(transport: NodeTransport, error?: Error | null): void {
-  if (error === undefined || error === null) transport.receiver?.onFlushed()
+/** Waits for the turns in which nothing more is delivered. */
+class CatchUp implements Waiter {
+  private readonly transport: NodeTransport
+  private readonly callback: () => void
+  private before: number
+  private quiet = 0
+  private turns = 0
+
+  constructor(transport: NodeTransport, callback: () => void) {
+    this.transport = transport
+    this.callback = callback
+    this.before = transport.arrived
+  }
+
+  turn(): boolean {
+    const { arrived, socket } = this.transport
+    this.quiet = arrived - this.before >= readBytes ? 0 : this.quiet + 1
+    this.before = arrived
+    if (this.quiet < 2 && ++this.turns < catchUpTurnsMax && !socket.destroyed) return true
+    this.callback()
+    return false
+  }
+}
+
+function onFinish(this: Net.Socket): void {
+  ;(this as Carrier)[key].receiver?.onFlushed()
 }
 
 function onData(this: Net.Socket, bytes: Uint8Array): void {
@@ -174,9 +212,8 @@ function onEnd(this: Net.Socket): void {
       if (error === undefined || error === null) hearEnd(transport)
     })
   } else {
-    onNextTurns(() => {
+    onNextTurn(() => {
       if (!this.destroyed) hearEnd(transport)
-      return false
     })
   }
 }
@@ -184,14 +221,15 @@ function onEnd(this: Net.Socket): void {
 /** Node tells of an end while it is paused, when nothing has to be read before it. */
 function hearEnd(transport: NodeTransport): void {
   if (transport.flowing) transport.receiver?.onEnd()
-  else transport.endHeld = true
+  else transport.held = "end"
 }
 
 function tellHeld(transport: NodeTransport): void {
-  if (!transport.flowing || !transport.endHeld) return
-  transport.endHeld = false
+  const { held } = transport
+  if (!transport.flowing || held === "nothing") return
+  transport.held = "nothing"
   transport.receiver?.onEnd()
-  if (transport.releaseHeld) tellReleased(transport)
+  if (held === "release") tellReleased(transport)
 }
 
 function onDrain(this: Net.Socket): void {
@@ -205,8 +243,8 @@ function onError(this: Net.Socket, error: NodeJS.ErrnoException): void {
   // What had arrived before the pipe broke can still be taken, and may be the peer's last answer, or the end of it.
   let bytes: Uint8Array | null
   while ((bytes = this.read() as Uint8Array | null) !== null) receiver.onData(bytes)
-  if (transport.endHeld) {
-    transport.endHeld = false
+  if (transport.held === "end") {
+    transport.held = "nothing"
     receiver.onEnd()
   }
   receiver.onBroken(error.code ?? error.message)
@@ -216,14 +254,14 @@ function onClose(this: Net.Socket): void {
   const transport = (this as Carrier)[key]
   NodeTransport.open--
   // Whoever resumes now would wait for ever for an end that has come already.
-  if (transport.endHeld && transport.receiver !== undefined) transport.releaseHeld = true
+  if (transport.held === "end" && transport.receiver !== undefined) transport.held = "release"
   else tellReleased(transport)
 }
 
 function tellReleased(transport: NodeTransport): void {
   const { receiver } = transport
   transport.receiver = undefined
-  transport.releaseHeld = false
+  transport.held = "nothing"
   receiver?.onReleased()
 }
 
