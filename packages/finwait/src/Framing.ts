@@ -15,7 +15,6 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Pipeable from "effect/Pipeable"
 import type * as Pull from "effect/Pull"
@@ -26,8 +25,8 @@ import type { Connection } from "./Connection.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type { ConnectionImpl } from "./internal/connection.ts"
 import * as Decoders from "./internal/decoders.ts"
-import { each } from "./internal/each.ts"
 import { done } from "./internal/input.ts"
+import { type Messages, Responding } from "./internal/respond.ts"
 
 /**
  * The longest message that a framing accepts when it names no limit of its own: 1 MiB, unless a server's
@@ -297,9 +296,6 @@ export const write: {
   Effect.suspend(() => self.connection.write(self.encode(message)))
 )
 
-/** How much is gathered before it is written: what a socket takes at once. */
-const gatherBytes = 64 * 1024
-
 /**
  * Answers every message, in order, one at a time. Ends with the input. `undefined` is no answer.
  *
@@ -326,80 +322,7 @@ export const respond: {
     self: FramedImpl<In, Out>,
     f: (message: In) => Effect.Effect<Out | undefined, E, R>
   ): Effect.Effect<void, E | ConnectionError | FrameError, R> =>
-    Effect.withFiber((fiber) => {
-      type Step = Effect.Effect<void, E | ConnectionError | FrameError>
-      const decoder = self.open(fiber.context)
-      const run = Effect.runForkWith(fiber.context as Context.Context<R>)
-      const { input, output } = self.connection
-      let answers: Array<Uint8Array> = []
-      let answersBytes = 0
-
-      /** The message's effect; a function that throws has died like an effect that does. */
-      const work = (message: In): Effect.Effect<Out | undefined, E, R> => {
-        try {
-          return f(message)
-        } catch (defect) {
-          return Exit.die(defect)
-        }
-      }
-      /** Keeps the answer for the next write; what cannot be encoded is a defect. */
-      const gather = (answer: Out | undefined): Exit.Exit<void> => {
-        if (answer === undefined) return Exit.void
-        try {
-          const bytes = self.encode(answer)
-          answers.push(bytes)
-          answersBytes += bytes.length
-          return Exit.void
-        } catch (defect) {
-          return Exit.die(defect)
-        }
-      }
-      const flush = (): Step => {
-        if (answers.length === 0) return Exit.void
-        const bytes = answers.length === 1 ? answers[0]! : Decoders.concat(answers)
-        answers = []
-        answersBytes = 0
-        return output.write(bytes)
-      }
-      const then = <A, E2>(first: Step, next: () => Effect.Effect<A, E2>) =>
-        first === Exit.void ? next() : Effect.flatMap(first, next)
-
-      const step = (): Step => {
-        while (true) {
-          if (answersBytes >= gatherBytes) {
-            const written = flush()
-            if (written !== Exit.void) return Effect.flatMap(written, step)
-          }
-          const message = self.next()
-          if (message === undefined) return flush()
-          if (message instanceof Decoders.TooLong) return then(flush(), () => Exit.fail(self.tooLong(message)))
-          const effect = work(message)
-          const working = Exit.isExit(effect) ? undefined : run(effect)
-          const exit = working === undefined ? (effect as Exit.Exit<Out | undefined, E>) : working.pollUnsafe()
-          if (exit === undefined) return waitFor(working!)
-          const gathered = exit._tag === "Failure" ? exit : gather(exit.value)
-          // What was answered before is written, whatever became of this one.
-          if (gathered._tag === "Failure") return then(flush(), () => gathered as Step)
-        }
-      }
-      const waitFor = (working: Fiber.Fiber<Out | undefined, E>): Step =>
-        then(flush(), () => Fiber.join(working)).pipe(
-          // Whatever ends the waiting, a reset while flushing as well, the work does not go on alone.
-          Effect.ensuring(Fiber.interrupt(working)),
-          Effect.flatMap((answer) => Effect.andThen(gather(answer), step))
-        )
-
-      const reading = each(
-        input,
-        (chunk) => {
-          decoder.push(chunk)
-          return step()
-        },
-        () => self.unfinished
-      )
-      // A handler that has pulled before may have messages left over.
-      return Effect.suspend(step).pipe(Effect.andThen(reading), Effect.andThen(Effect.suspend(() => self.atEnd)))
-    })
+    new Responding(self as Messages<In, Out, E | FrameError>, f as (message: In) => Effect.Effect<Out | undefined, E>)
 ) as never
 
 /**

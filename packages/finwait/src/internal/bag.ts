@@ -39,6 +39,6 @@ export class Bag<A extends Member> implements Iterable<A> {
 
   /** Those who are there now, and have not left before their turn. */
   *[Symbol.iterator](): Generator<A> {
-    for (const member of [...this.members]) if (member.place >= 0) yield member
+    for (const member of this.members.slice()) if (member.place >= 0) yield member
   }
 }

@@ -208,7 +208,7 @@ export class Close implements Ringing {
     // The first look comes after the same time for all, who then share an alarm. Progress does not ring: it is looked at
     // when the silence would have been too long.
     const left = isFirst ? environment.lingerFirstMillis : Math.min(idleUntil, until) - now
-    if (left > 0) this.arm(left)
+    if (left > 0) this.arm(left, now)
     else this.expire(idleUntil < until ? "lingerIdleTimeout" : "lingerTimeout")
   }
 
@@ -259,10 +259,10 @@ export class Close implements Ringing {
 
   // Time --------------------------------------------------------------------------------------------------------------
 
-  private arm(millis: number): void {
+  private arm(millis: number, now?: number): void {
     this.rang = millis <= 0
     if (this.rang) return this.look()
-    this.alarm = this.connection.environment.alarms.set(millis, this)
+    this.alarm = this.connection.environment.alarms.set(millis, this, now)
   }
 
   ring(alarm: Alarm): void {

@@ -16,10 +16,10 @@ import { TypeId } from "../Connection.ts"
 import type { ConnectionError } from "../ConnectionError.ts"
 import type { Receiver, Transport } from "../Transport.ts"
 import { Close, type Closing } from "./close.ts"
-import { each } from "./each.ts"
 import type { Environment } from "./environment.ts"
 import { Input } from "./input.ts"
 import { Output, Write } from "./output.ts"
+import { Each, type Work } from "./reading.ts"
 import { socketReader, socketWriter } from "./socket.ts"
 
 const encoder = new TextEncoder()
@@ -94,12 +94,11 @@ export class ConnectionImpl implements Closing, Receiver {
   }
 
   each<E, R>(handle: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>): Effect.Effect<void, E | ConnectionError, R> {
-    return each(this.input, handle)
+    return new Each(this.input, handle as (chunk: Uint8Array) => Work<E>)
   }
 
   get stream(): Stream.Stream<Uint8Array, ConnectionError> {
-    const pull = Effect.map(this.input.pull, (chunk) => [chunk] as const)
-    return Stream.fromPull(Effect.succeed(pull as Pull.Pull<readonly [Uint8Array], ConnectionError>))
+    return Stream.fromPull(Effect.succeed(this.input.pullArray as Pull.Pull<readonly [Uint8Array], ConnectionError>))
   }
 
   write(chunk: Uint8Array | string): Effect.Effect<void, ConnectionError> {

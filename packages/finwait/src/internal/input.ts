@@ -17,10 +17,10 @@ import * as Address from "../Address.ts"
 import { Busy, Closed, ConnectionError, Reset } from "../ConnectionError.ts"
 import type { Transport } from "../Transport.ts"
 
-export type Pulled = Effect.Effect<Uint8Array, ConnectionError | Cause.Done>
+export type Pulled<A = Uint8Array> = Effect.Effect<A, ConnectionError | Cause.Done>
 
 /** End of input, shared: no error object and no stack for what is not an error. */
-export const done: Pulled = Cause.done()
+export const done: Pulled<never> = Cause.done()
 
 /**
  * How much a sweep buffers before it waits for the reader: enough for thousands of pipelined requests, and small
@@ -42,33 +42,44 @@ export interface Sink {
   readonly unfinished: boolean
   take(chunk: Uint8Array): void
   /** The input has ended. */
-  end(exit: Pulled): void
+  end(exit: Pulled<never>): void
 }
 
 /** One kind of read, as an effect that can be run again and again; cheaper than a suspended closure. */
-interface Pull extends Effect.Effect<Uint8Array, ConnectionError | Cause.Done> {
+interface Read<A> extends Effect.Effect<A, ConnectionError | Cause.Done> {
   readonly input: Input
+  /** Whether a drain may end it. */
   readonly boundary: boolean
-  /** Its wait, which can be waited again and again. */
-  parking: Pulled | undefined
+  /** What a chunk is given as. */
+  readonly of: (chunk: Uint8Array) => Exit.Exit<A>
 }
 
-const Pull = function (
-  this: { input: Input; boundary: boolean; parking: Pulled | undefined },
-  input: Input,
+interface ReadFields {
+  input: Input
   boundary: boolean
+  of: (chunk: Uint8Array) => Exit.Exit<unknown>
+}
+
+const Read = function (
+  this: ReadFields,
+  input: Input,
+  boundary: boolean,
+  of: (chunk: Uint8Array) => Exit.Exit<unknown>
 ) {
   this.input = input
   this.boundary = boundary
-  this.parking = undefined
-} as unknown as new (input: Input, boundary: boolean) => Pull
+  this.of = of
+} as unknown as new <A>(input: Input, boundary: boolean, of: (chunk: Uint8Array) => Exit.Exit<A>) => Read<A>
 
-Pull.prototype = Effectable.Prototype<Pull>({
+Read.prototype = Effectable.Prototype<Read<unknown>>({
   label: "Connection.pull",
   evaluate() {
     return this.input.take(this)
   }
 })
+
+const asIs = (chunk: Uint8Array): Exit.Exit<Uint8Array> => Exit.succeed(chunk)
+const asArray = (chunk: Uint8Array): Exit.Exit<readonly [Uint8Array]> => Exit.succeed([chunk])
 
 /** How a drain gathers what had arrived before it. */
 interface Sweep {
@@ -97,16 +108,16 @@ export class Input {
   private flowing = false
   /** Why no more bytes will come; the error itself is made for who asks. */
   private ended: "end" | Closed["_tag"] | Reset | undefined
-  private waiter: ((effect: Pulled) => void) | undefined
+  private waiter: ((effect: Pulled<never>) => void) | undefined
   /** Whose wait it is. */
   private waiterFiber: Fiber.Fiber<unknown, unknown> | undefined
-  private waiterAtBoundary = true
+  private waiterRead: Read<unknown> | undefined
   private sink: Sink | undefined
   private discarder: Discarder | undefined
   private sweep: Sweep | undefined
-  // One of each per connection, and only where somebody pulls.
-  private pulling: Pull | undefined
-  private pullingRest: Pull | undefined
+  // One of each per connection, and only where somebody reads so.
+  private pulling: Read<Uint8Array> | undefined
+  private pullingRest: Read<Uint8Array> | undefined
 
   constructor(transport: Transport) {
     this.transport = transport
@@ -114,12 +125,17 @@ export class Input {
 
   /** The next chunk; ends at a message boundary when the connection is told to drain. */
   get pull(): Pulled {
-    return (this.pulling ??= new Pull(this, true))
+    return (this.pulling ??= new Read(this, true, asIs))
+  }
+
+  /** The same as an array, which is how a stream takes it. */
+  get pullArray(): Pulled<readonly [Uint8Array]> {
+    return new Read(this, true, asArray)
   }
 
   /** The next chunk of a message that has begun: a drain does not end it. */
   get pullRest(): Pulled {
-    return (this.pullingRest ??= new Pull(this, false))
+    return (this.pullingRest ??= new Read(this, false, asIs))
   }
 
   /** Nothing is in hand, and nobody works: the reader waits for the peer. */
@@ -133,26 +149,26 @@ export class Input {
     return this.sweep?.state === "swept"
   }
 
-  take(pull: Pull): Pulled {
-    return this.takeNow(pull.boundary) ?? (pull.parking ??= this.parkAt(pull.boundary))
+  take<A>(read: Read<A>): Pulled<A> {
+    return this.takeNow(read) ?? this.park(read)
   }
 
   /** What there is now: bytes, an end, or somebody else who reads. */
-  private takeNow(boundary: boolean): Pulled | undefined {
+  private takeNow<A>(read: Read<A>): Pulled<A> | undefined {
     if (this.isRead) return this.failure(new Busy())
     const chunk = this.shift()
-    return chunk !== undefined ? Exit.succeed(chunk) : this.endAt(boundary)
+    return chunk !== undefined ? read.of(chunk) : this.endAt(read.boundary)
   }
 
   /** Has nothing to take back: who was interrupted has left without a word, which `isRead` finds out. */
-  private parkAt(boundary: boolean): Pulled {
+  private park<A>(read: Read<A>): Pulled<A> {
     return Effect.callback((resume) => {
       // Between the look and the wait the scheduler may have let others go first: what they told nobody would be lost.
-      const meanwhile = this.takeNow(boundary)
+      const meanwhile = this.takeNow(read)
       if (meanwhile !== undefined) return resume(meanwhile)
       this.waiter = resume
       this.waiterFiber = Fiber.getCurrent()
-      this.waiterAtBoundary = boundary
+      this.waiterRead = read
       this.flow()
     })
   }
@@ -166,10 +182,10 @@ export class Input {
 
   /** Wakes the waiting reader, which then takes for itself: an interruption in between loses no byte. */
   private wake(): void {
-    const waiter = this.waiter
+    const { waiter, waiterRead } = this
     if (waiter === undefined) return
     this.waiter = this.waiterFiber = undefined
-    waiter(this.waiterAtBoundary ? this.pull : this.pullRest)
+    waiter(waiterRead as Read<never>)
   }
 
   /** Fails the waiting reader, whose right to read has ended, and leaves the input as it is. */
@@ -188,7 +204,7 @@ export class Input {
   }
 
   /** Where the input ends for a reader that has taken everything there is. */
-  endAt(boundary: boolean): Pulled | undefined {
+  endAt(boundary: boolean): Pulled<never> | undefined {
     if (this.ended === undefined) return boundary && this.swept ? done : undefined
     if (this.ended === "end") return done
     return this.failure(this.ended === "Closed" ? new Closed() : this.ended)
@@ -324,7 +340,7 @@ export class Input {
     this.sweep.state = "swept"
     if (this.discarder !== undefined || this.ended !== undefined) return
     if (this.waiter !== undefined) {
-      if (this.waiterAtBoundary) {
+      if (this.waiterRead!.boundary) {
         this.stop()
         this.wake()
       }
@@ -361,7 +377,7 @@ export class Input {
     return new ConnectionError({ operation: "read", address: Address.describe(this.transport.remoteAddress), reason })
   }
 
-  private failure(reason: Busy | Closed | Reset): Pulled {
+  private failure(reason: Busy | Closed | Reset): Pulled<never> {
     return Exit.fail(this.error(reason))
   }
 }

@@ -26,6 +26,7 @@ import { sweepIdle } from "./idle.ts"
 import { type Counters, countersOf } from "./counters.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { isTraced } from "./observe.ts"
+import { Reading } from "./reading.ts"
 
 /** What the server is asked to do; `Server.Options` says what each of these means. */
 export interface Handling extends Pick<DrainOptions, "onDrained"> {
@@ -45,6 +46,9 @@ const warningMillis = 5000
 /** How long accepting rests when the system has no room: as Go's net/http, which backs off to one second. */
 const backOff = Duration.seconds(1)
 
+/** A handler that runs. */
+type Interruptible = Pick<Fiber.Fiber<unknown>, "interruptUnsafe">
+
 /** One of its connections: in the registry until it is closed and its handler has ended. */
 class ServedConnection implements Served, Owner {
   readonly connection: ConnectionImpl
@@ -53,7 +57,7 @@ class ServedConnection implements Served, Owner {
   handlerEnded = false
   outcome: CloseOutcome | undefined
   private readonly server: ServerImpl
-  private fiber: Fiber.Fiber<unknown, unknown> | undefined
+  private handler: Interruptible | undefined
   private interrupted = false
 
   constructor(connection: ConnectionImpl, host: string | undefined, server: ServerImpl) {
@@ -64,14 +68,14 @@ class ServedConnection implements Served, Owner {
   }
 
   /** The handler has taken its first steps. A drain may have begun, and been cut, inside of them. */
-  begun(fiber: Fiber.Fiber<unknown, unknown>): void {
-    this.fiber = fiber
-    if (this.interrupted) fiber.interruptUnsafe()
+  begun(handler: Interruptible): void {
+    this.handler = handler
+    if (this.interrupted) handler.interruptUnsafe()
   }
 
   interrupt(): void {
     this.interrupted = true
-    this.fiber?.interruptUnsafe()
+    this.handler?.interruptUnsafe()
   }
 
   closed(outcome: CloseOutcome): void {
@@ -89,7 +93,7 @@ export class ServerImpl implements Receiver, Draining {
   readonly drain: ServerDrain
   readonly served = new Bag<Served>()
   private readonly perHost = new Map<string, number>()
-  private readonly runHandler: (handler: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
+  private readonly handlerContext: Context.Context<never>
   private readonly isTraced: boolean
   private readonly counters: Counters
   private warnedAt = -Infinity
@@ -105,9 +109,8 @@ export class ServerImpl implements Receiver, Draining {
     this.options = options
     this.budget = budget
     this.context = context
-    this.runHandler = Effect.runForkWith(
+    this.handlerContext =
       options.maxFrameBytes === undefined ? context : Context.add(context, CurrentMaxFrameBytes, options.maxFrameBytes)
-    )
     this.isTraced = isTraced(context)
     this.counters = countersOf(context)
     this.drain = new ServerDrain(this)
@@ -260,19 +263,26 @@ export class ServerImpl implements Receiver, Draining {
     const served = this.enroll(connection, host)
     if (this.drain.announced) connection.announce()
     const handler = this.handlerOf(connection)
-    const fiber = this.runHandler(this.isTraced ? this.traced(handler, connection) : handler)
+    const ended = (exit: Exit.Exit<unknown, unknown>) => this.handlerEnded(served, exit)
+    if (handler instanceof Reading) return served.begun(handler.begin(this.handlerContext, ended))
+    const fiber = Effect.runForkWith(this.handlerContext)(handler)
     served.begun(fiber)
-    fiber.addObserver((exit) => {
-      served.handlerEnded = true
-      if (exit._tag === "Failure") this.handlerFailed(connection, exit)
-      connection.beginClose()
-      this.settle(served)
-    })
+    fiber.addObserver(ended)
+  }
+
+  private handlerEnded(served: ServedConnection, exit: Exit.Exit<unknown, unknown>): void {
+    const { connection } = served
+    served.handlerEnded = true
+    if (exit._tag === "Failure") this.handlerFailed(connection, exit)
+    connection.beginClose()
+    this.settle(served)
   }
 
   private handlerOf(connection: Connection): Effect.Effect<unknown, unknown> {
+    const handler = () => this.options.handler(connection) as Effect.Effect<unknown, unknown>
+    if (this.isTraced) return this.traced(Effect.suspend(handler), connection)
     try {
-      return this.options.handler(connection) as Effect.Effect<unknown, unknown>
+      return handler()
     } catch (defect) {
       return Effect.die(defect)
     }

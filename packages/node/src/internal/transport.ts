@@ -160,12 +160,11 @@ export class NodeTransport implements Transport {
   }
 }
 
-/** Waits for the turns in which nothing more is delivered. */
+/** Waits until two turns in a row have delivered nothing more; looks once for both of them. */
 class CatchUp implements Waiter {
   private readonly transport: NodeTransport
   private readonly callback: () => void
   private before: number
-  private quiet = 0
   private turns = 0
 
   constructor(transport: NodeTransport, callback: () => void) {
@@ -175,10 +174,11 @@ class CatchUp implements Waiter {
   }
 
   turn(): boolean {
+    if (++this.turns % 2 !== 0) return true
     const { arrived, socket } = this.transport
-    this.quiet = arrived - this.before >= readBytes ? 0 : this.quiet + 1
+    const isQuiet = arrived - this.before < readBytes
     this.before = arrived
-    if (this.quiet < 2 && ++this.turns < catchUpTurnsMax && !socket.destroyed) return true
+    if (!isQuiet && this.turns < catchUpTurnsMax && !socket.destroyed) return true
     this.callback()
     return false
   }

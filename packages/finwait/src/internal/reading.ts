@@ -1,0 +1,179 @@
+/**
+ * Reading without a wake-up per message: what is done with a chunk is done inside the transport's data event.
+ *
+ * An effect that ends at once, which is what a write with room does, costs no fiber. One that suspends is given a fiber,
+ * and the input waits until it has ended: one chunk at a time, back-pressure end to end.
+ *
+ * Whoever reads so is parked once, until the input ends, the work fails, or an interruption. A handler that is nothing
+ * but a reading needs no fiber for that: a server begins it as it is (see `Reading.begin`), which saves a third of what
+ * an idle connection weighs and of what its end costs.
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type { ConnectionError } from "../ConnectionError.ts"
+import { type Input, type Pulled, type Sink, done } from "./input.ts"
+import { Write } from "./output.ts"
+
+export type Work<E, R = never> = Effect.Effect<unknown, E, R>
+
+/** What is done with what is read. */
+export interface Plan<E> {
+  /** What is to be done before anything is read. */
+  first?(): Work<E>
+  /** What is to be done with a chunk; may throw. */
+  take(chunk: Uint8Array): Work<E>
+  /** Inside of a message, which a drain does not end. */
+  readonly unfinished: boolean
+  /** What the end of the input means. */
+  atEnd(): Exit.Exit<void, E>
+}
+
+/** One who reads by a plan; as an effect, what an interruption has to do. */
+class Reader<E> extends Effectable.Class<void> implements Sink {
+  private active: Fiber.Fiber<unknown, E> | undefined
+  private over = false
+  /** Work has begun that has not suspended yet: it may close the very connection that it reads. */
+  private starting = false
+  private readonly input: Input
+  private readonly plan: Plan<E>
+  private readonly context: Context.Context<never>
+  private readonly resume: (exit: Exit.Exit<void, E | ConnectionError>) => void
+
+  constructor(
+    input: Input,
+    plan: Plan<E>,
+    context: Context.Context<never>,
+    resume: (exit: Exit.Exit<void, E | ConnectionError>) => void
+  ) {
+    super()
+    this.input = input
+    this.plan = plan
+    this.context = context
+    this.resume = resume
+  }
+
+  begin(): void {
+    const busy = this.input.attachSink(this)
+    if (busy !== undefined) return this.resume(Exit.fail(busy))
+    const { plan } = this
+    if (plan.first !== undefined) this.work(plan.first())
+    this.input.feed(this)
+  }
+
+  get busy(): boolean {
+    return this.active !== undefined || this.starting
+  }
+
+  get unfinished(): boolean {
+    return this.plan.unfinished
+  }
+
+  take(chunk: Uint8Array): void {
+    let work: Work<E>
+    try {
+      work = this.plan.take(chunk)
+    } catch (defect) {
+      return this.finish(Exit.die(defect))
+    }
+    this.work(work)
+  }
+
+  private work(work: Work<E>): void {
+    const effect = work instanceof Write ? work.output.write(work.bytes) : work
+    if (effect === Exit.void) return
+    if (Exit.isExit(effect)) return this.settle(effect as Exit.Exit<unknown, E>)
+    this.starting = true
+    const fiber = Effect.runForkWith(this.context)(effect as Work<E>)
+    this.starting = false
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return this.settle(exit)
+    this.active = fiber
+    fiber.addObserver((exit) => {
+      this.active = undefined
+      this.settle(exit)
+      if (!this.over) this.input.feed(this)
+    })
+  }
+
+  private settle(exit: Exit.Exit<unknown, E>): void {
+    if (exit._tag === "Failure") this.finish(exit)
+  }
+
+  end(exit: Pulled<never>): void {
+    this.finish(exit === done ? this.plan.atEnd() : (exit as Exit.Exit<never, ConnectionError>))
+  }
+
+  private finish(exit: Exit.Exit<void, E | ConnectionError>): void {
+    if (this.over) return
+    this.cancel()
+    this.resume(exit)
+  }
+
+  private cancel(): void {
+    this.over = true
+    this.input.detachSink(this)
+  }
+
+  override asEffect(): Effect.Effect<void> {
+    this.cancel()
+    return this.active === undefined ? Exit.void : Fiber.interrupt(this.active)
+  }
+
+  /** As a fiber's: the work is interrupted, and over when it has ended. */
+  interruptUnsafe(): void {
+    if (this.over) return
+    this.cancel()
+    const { active } = this
+    if (active === undefined) return this.resume(Exit.interrupt())
+    active.addObserver(() => this.resume(Exit.interrupt()))
+    active.interruptUnsafe()
+  }
+}
+
+/** Reads by a plan until the input ends. */
+export abstract class Reading<E> extends Effectable.Class<void, E | ConnectionError> {
+  protected abstract readonly input: Input
+  protected abstract plan(context: Context.Context<never>): Plan<E>
+
+  /** Without a fiber; `resume` is told of the end, which may come before this returns. */
+  begin(context: Context.Context<never>, resume: (exit: Exit.Exit<void, E | ConnectionError>) => void): Reader<E> {
+    const reader = new Reader(this.input, this.plan(context), context, resume)
+    reader.begin()
+    return reader
+  }
+
+  override asEffect(): Effect.Effect<void, E | ConnectionError> {
+    return Effect.callback((resume) => this.begin(Fiber.getCurrent()!.context, resume))
+  }
+}
+
+/** Every chunk is a message of its own. */
+export class Each<E> extends Reading<E> implements Plan<E> {
+  protected readonly input: Input
+  private readonly handle: (chunk: Uint8Array) => Work<E>
+
+  constructor(input: Input, handle: (chunk: Uint8Array) => Work<E>) {
+    super()
+    this.input = input
+    this.handle = handle
+  }
+
+  protected plan(): Plan<E> {
+    return this
+  }
+
+  take(chunk: Uint8Array): Work<E> {
+    return this.handle(chunk)
+  }
+
+  get unfinished(): boolean {
+    return false
+  }
+
+  atEnd(): Exit.Exit<void> {
+    return Exit.void
+  }
+}
