@@ -14,6 +14,7 @@
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Pipeable from "effect/Pipeable"
@@ -25,6 +26,7 @@ import type { Connection } from "./Connection.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type { ConnectionImpl } from "./internal/connection.ts"
 import * as Decoders from "./internal/decoders.ts"
+import * as Encoders from "./internal/encoders.ts"
 import { done } from "./internal/input.ts"
 import { type Messages, Responding } from "./internal/respond.ts"
 
@@ -109,24 +111,32 @@ export interface Options {
 
 class FramedImpl<In, Out> implements Framed<In, Out> {
   readonly connection: ConnectionImpl
-  readonly encode: (message: Out) => Uint8Array
+  readonly encoder: Encoders.Encoder<Out>
   private readonly makeDecoder: (maxFrameBytes: number) => Decoders.Decoder<In>
   private readonly options: Options | undefined
   private decoder: Decoders.Decoder<In> | undefined
+  private gathered: Encoders.Gathered<Out> | undefined
+  private pulling: PullMessage<In> | undefined
   private maxFrameBytes = 0
+  /** More has arrived behind the message that was pulled last. */
+  private hasMore = false
   private readingRest = false
   private lastDone = false
 
   constructor(
     connection: Connection,
     makeDecoder: (maxFrameBytes: number) => Decoders.Decoder<In>,
-    encode: (message: Out) => Uint8Array,
+    encoder: Encoders.Encoder<Out>,
     options: Options | undefined
   ) {
     this.connection = connection as ConnectionImpl
     this.makeDecoder = makeDecoder
-    this.encode = encode
+    this.encoder = encoder
     this.options = options
+  }
+
+  get encode(): (message: Out) => Uint8Array {
+    return this.encoder.encode
   }
 
   pipe() {
@@ -176,26 +186,57 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
     return new FrameError({ address: Address.describe(this.connection.remoteAddress), reason })
   }
 
-  readonly pull: Pull.Pull<In, ConnectionError | FrameError> = Effect.withFiber((fiber) => {
-    this.open(fiber.context)
-    return this.pullNext
-  })
+  get pull(): Pull.Pull<In, ConnectionError | FrameError> {
+    return (this.pulling ??= new PullMessage(this))
+  }
 
-  private readonly pullNext: Pull.Pull<In, ConnectionError | FrameError> = Effect.suspend(() => {
+  /** The next message, or what has to be waited for before there is one. */
+  pullNext(): Pull.Pull<In, ConnectionError | FrameError> {
     const message = this.next()
-    if (message instanceof Decoders.TooLong) return Effect.fail(this.tooLong(message))
-    if (message !== undefined) return Effect.succeed(message)
-    const { input } = this.connection
-    return Effect.matchCauseEffect(this.unfinished ? input.pullRest : input.pull, {
+    if (message instanceof Decoders.TooLong) return Exit.fail(this.tooLong(message))
+    this.hasMore = message !== undefined && this.decoder!.pending > 0
+    if (message !== undefined) return Exit.succeed(message)
+    const { input, output } = this.connection
+    const released = output.release()
+    const read = this.unfinished ? input.pullRest : input.pull
+    return Effect.matchCauseEffect(released === Exit.void ? read : Effect.andThen(released, read), {
       onSuccess: (chunk) => {
         this.decoder!.push(chunk)
-        return this.pullNext
+        return this.pullNext()
       },
       onFailure: (cause): Pull.Pull<never, ConnectionError | FrameError> =>
-        isDone(cause) ? Effect.andThen(this.atEnd, done as Pull.Pull<never>) : Effect.failCause(cause)
+        isDone(cause) ? Effect.andThen(this.atEnd, done) : Effect.failCause(cause)
     })
-  })
+  }
+
+  /**
+   * Writes a message. While there are more to be read of what has arrived, more is to be written as well, and it leaves
+   * together: when all has been read, or at the end of the turn.
+   */
+  write(message: Out): Effect.Effect<void, ConnectionError> {
+    const { environment, output } = this.connection
+    if (!this.hasMore && !output.isGathering) return output.write(this.encoder.encode(message))
+    if (!output.isGathering) environment.atTurnEnd(output)
+    return output.gather(message, (this.gathered ??= this.encoder.gathered()))
+  }
 }
+
+/** The next message, as an effect that can be run again and again. */
+interface PullMessage<In> extends Effect.Effect<In, ConnectionError | FrameError | Cause.Done> {
+  readonly framed: FramedImpl<In, never>
+}
+
+const PullMessage = function (this: { framed: unknown }, framed: unknown) {
+  this.framed = framed
+} as unknown as new <In, Out>(framed: FramedImpl<In, Out>) => PullMessage<In>
+
+PullMessage.prototype = Effectable.Prototype<PullMessage<unknown>>({
+  label: "Framing.pull",
+  evaluate(fiber) {
+    this.framed.open(fiber.context)
+    return this.framed.pullNext()
+  }
+})
 
 const isDone = (cause: Cause.Cause<ConnectionError | Cause.Done>): boolean =>
   cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag === "Done")
@@ -218,7 +259,7 @@ const isDone = (cause: Cause.Cause<ConnectionError | Cause.Done>): boolean =>
  * @since 0.1.0
  */
 export const lines = (connection: Connection, options?: Options): Framed<string, string> =>
-  framed(connection, Decoders.lines, Decoders.encodeLine, options)
+  new FramedImpl(connection, Decoders.lines, Encoders.lines, options)
 
 /**
  * Messages behind a header of 1, 2 or 4 bytes that tells their length, itself not included. Default: 4 bytes, big
@@ -235,10 +276,10 @@ export const lengthPrefixed = (
   }
 ): Framed<Uint8Array, Uint8Array> => {
   const header = { headerBytes: options?.headerBytes ?? 4, endian: options?.endian ?? "big" } as const
-  return framed(
+  return new FramedImpl(
     connection,
     (maxFrameBytes) => Decoders.lengthPrefixed({ ...header, maxFrameBytes }),
-    (payload) => Decoders.encodeLengthPrefixed(header, payload),
+    Encoders.lengthPrefixed(header),
     options
   )
 }
@@ -255,20 +296,13 @@ export const delimited = (
   options?: Options
 ): Framed<Uint8Array, Uint8Array> => {
   const bytes = typeof delimiter === "string" ? new TextEncoder().encode(delimiter) : delimiter
-  return framed(
+  return new FramedImpl(
     connection,
     (maxFrameBytes) => Decoders.delimited(bytes, maxFrameBytes),
-    (payload) => Decoders.encodeDelimited(bytes, payload),
+    Encoders.delimited(bytes),
     options
   )
 }
-
-const framed = <In, Out>(
-  connection: Connection,
-  makeDecoder: (maxFrameBytes: number) => Decoders.Decoder<In>,
-  encode: (message: Out) => Uint8Array,
-  options: Options | undefined
-): Framed<In, Out> => new FramedImpl(connection, makeDecoder, encode, options)
 
 /**
  * The messages as a stream.
@@ -292,9 +326,9 @@ export const stream = <In, Out>(self: Framed<In, Out>): Stream.Stream<In, Connec
 export const write: {
   <Out>(message: Out): <In>(self: Framed<In, Out>) => Effect.Effect<void, ConnectionError>
   <In, Out>(self: Framed<In, Out>, message: Out): Effect.Effect<void, ConnectionError>
-} = dual(2, <In, Out>(self: Framed<In, Out>, message: Out): Effect.Effect<void, ConnectionError> =>
-  Effect.suspend(() => self.connection.write(self.encode(message)))
-)
+} = dual(2, <In, Out>(self: FramedImpl<In, Out>, message: Out): Effect.Effect<void, ConnectionError> =>
+  Effect.suspend(() => self.write(message))
+) as never
 
 /**
  * Answers every message, in order, one at a time. Ends with the input. `undefined` is no answer.

@@ -1,16 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import {
-  concat,
-  type Decoder,
-  delimited,
-  encodeDelimited,
-  encodeLengthPrefixed,
-  encodeLine,
-  lengthPrefixed,
-  lines,
-  TooLong
-} from "../src/internal/decoders.ts"
+import { type Decoder, delimited, lengthPrefixed, lines, TooLong } from "../src/internal/decoders.ts"
+import * as Encoders from "../src/internal/encoders.ts"
+
+const encodeLine = Encoders.lines.encode
+const encodeDelimited = (delimiter: Uint8Array, payload: Uint8Array) => Encoders.delimited(delimiter).encode(payload)
+const encodeLengthPrefixed = (prefix: Encoders.LengthPrefix, payload: Uint8Array) =>
+  Encoders.lengthPrefixed(prefix).encode(payload)
+
+const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(chunks))
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -468,15 +466,6 @@ describe("what is refused", () => {
     assert.throws(() => encodeDelimited(new Uint8Array(0), utf8("a")), RangeError, "at least 1 byte")
     assert.throws(() => lines(NaN), RangeError, "maxFrameBytes must be 0 or more, got NaN")
     assert.throws(() => lines(-1), RangeError, "got -1")
-  })
-})
-
-describe("concat", () => {
-  it("joins chunks in order, and gives a single one back as it is", () => {
-    const one = utf8("a")
-    assert.deepStrictEqual(concat([one, new Uint8Array(0), utf8("bc")]), utf8("abc"))
-    assert.deepStrictEqual(concat([]), new Uint8Array(0))
-    assert.strictEqual(concat([one]), one)
   })
 })
 

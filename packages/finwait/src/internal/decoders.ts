@@ -13,6 +13,8 @@
  *   the limit is known to be broken before the bytes that break it are copied.
  */
 
+import { checkDelimiter, type LengthPrefix } from "./encoders.ts"
+
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 const none = new Uint8Array(0)
@@ -22,7 +24,6 @@ const heldBytesMin = 64
 
 // A byte order mark is data here: whoever wants it gone knows where the text begins, a line does not.
 const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true })
-const textEncoder = new TextEncoder()
 
 /** Takes bytes in chunks of any size and gives back whole messages. */
 export interface Decoder<A> {
@@ -54,12 +55,6 @@ export class TooLong {
   }
 }
 
-/** How a length is written ahead of its payload. The prefix counts the payload, not itself. */
-export interface LengthPrefix {
-  readonly headerBytes: 1 | 2 | 4
-  readonly endian: "big" | "little"
-}
-
 /**
  * Lines of UTF-8 that end with "\n"; one "\r" before it is dropped. The limit counts the bytes of the line without its
  * terminator. Bytes that are no UTF-8 become U+FFFD.
@@ -73,55 +68,6 @@ export const delimited = (delimiter: Uint8Array, maxFrameBytes: number): Decoder
 /** Messages that each follow their length. A length over the limit fails before any byte of the payload is there. */
 export const lengthPrefixed = (options: LengthPrefix & { readonly maxFrameBytes: number }): Decoder<Uint8Array> =>
   new LengthPrefixed(options)
-
-/** @throws RangeError when the text contains "\n": the peer would read two lines, the second one of the data's choosing */
-export const encodeLine = (text: string): Uint8Array => {
-  const at = text.indexOf("\n")
-  if (at !== -1) throw new RangeError(`encode line: the text contains "\\n" at index ${at} and would end there`)
-  return textEncoder.encode(text + "\n")
-}
-
-/** @throws RangeError when the message would end early: the payload contains the delimiter, or completes one with it */
-export const encodeDelimited = (delimiter: Uint8Array, payload: Uint8Array): Uint8Array => {
-  checkDelimiter(delimiter)
-  const frame = concat([payload, delimiter])
-  const at = find(frame, delimiter)
-  if (at !== payload.length) {
-    throw new RangeError(`encode delimited: the payload of ${payload.length} bytes would end at byte ${at}`)
-  }
-  return frame
-}
-
-/** @throws RangeError when the prefix cannot express the payload's length */
-export const encodeLengthPrefixed = (options: LengthPrefix, payload: Uint8Array): Uint8Array => {
-  const { endian, headerBytes } = options
-  const bytesMax = 2 ** (8 * headerBytes) - 1
-  if (payload.length > bytesMax) {
-    throw new RangeError(
-      `encode length-prefixed: a prefix of ${headerBytes} byte(s) expresses at most ${bytesMax} bytes, the payload has ${payload.length}`
-    )
-  }
-  const frame = new Uint8Array(headerBytes + payload.length)
-  for (let i = 0; i < headerBytes; i++) {
-    frame[i] = payload.length >>> (8 * (endian === "big" ? headerBytes - 1 - i : i))
-  }
-  frame.set(payload, headerBytes)
-  return frame
-}
-
-/** The chunks as one. A single chunk is returned as it is, not copied. */
-export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
-  if (chunks.length === 1) return chunks[0]!
-  let bytes = 0
-  for (const chunk of chunks) bytes += chunk.length
-  const all = new Uint8Array(bytes)
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
-}
 
 // -----------------------------------------------------------------------------
 // What the decoders share: the chunk being read, the chunks after it, and the part of a message from the chunks before
@@ -208,11 +154,17 @@ abstract class Input {
 }
 
 class Lines extends Input implements Decoder<string> {
+  /** Lines that were decoded together, each with its "\n", and how far they have been handed over. */
+  private text = ""
+  private textAt = 0
+
   next(): string | undefined | TooLong {
+    if (this.textAt < this.text.length) return this.nextOfText()
     if (this.failed !== undefined) return this.failed
     while (this.at < this.chunk.length || this.advance()) {
       const { at, chunk, heldBytes } = this
       const found = chunk.indexOf(lineFeed, at)
+      if (heldBytes === 0 && found !== -1 && this.decodeTogether(found)) return this.nextOfText()
       const end = found === -1 ? chunk.length : found
       const bytes = heldBytes + end - at
       // A last "\r" is not counted: it belongs to the terminator, or may turn out to.
@@ -234,6 +186,34 @@ class Lines extends Input implements Decoder<string> {
       return text
     }
     return undefined
+  }
+
+  /**
+   * To begin to decode costs more than to decode a line, so all lines of a chunk are decoded at once. That tells how long
+   * each is only where every character is a byte, and where none can exceed the limit; else they are decoded one by one.
+   */
+  private decodeTogether(firstEnd: number): boolean {
+    const { at, chunk } = this
+    const end = chunk.lastIndexOf(lineFeed) + 1
+    if (end === firstEnd + 1 || end - at > this.maxFrameBytes) return false
+    const text = textDecoder.decode(view(chunk, at, end))
+    if (text.length !== end - at) return false
+    this.text = text
+    this.textAt = 0
+    this.at = end
+    return true
+  }
+
+  private nextOfText(): string {
+    const { text, textAt } = this
+    const end = text.indexOf("\n", textAt)
+    this.textAt = end + 1
+    this.pending -= end + 1 - textAt
+    if (this.textAt === text.length) {
+      this.text = ""
+      this.textAt = 0
+    }
+    return text.slice(textAt, end > textAt && text.charCodeAt(end - 1) === carriageReturn ? end - 1 : end)
   }
 }
 
@@ -378,17 +358,4 @@ const fallbacks = (delimiter: Uint8Array): Uint32Array => {
     table[i] = matched
   }
   return table
-}
-
-/** Where the delimiter first is in a frame that ends with it. */
-const find = (frame: Uint8Array, delimiter: Uint8Array): number => {
-  for (let at = frame.indexOf(delimiter[0]!); ; at = frame.indexOf(delimiter[0]!, at + 1)) {
-    let matched = 1
-    while (matched < delimiter.length && frame[at + matched] === delimiter[matched]) matched++
-    if (matched === delimiter.length) return at
-  }
-}
-
-const checkDelimiter = (delimiter: Uint8Array): void => {
-  if (delimiter.length === 0) throw new RangeError("a delimiter needs at least 1 byte, got 0")
 }

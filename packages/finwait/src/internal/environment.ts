@@ -6,11 +6,13 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as References from "effect/References"
+import * as Scheduler from "effect/Scheduler"
 import type { ClosePolicy } from "../ClosePolicy.ts"
 import { CurrentShutdown, type Shutdown } from "../Shutdown.ts"
 import { Alarms } from "./alarms.ts"
 import { type Counters, countersOf } from "./counters.ts"
 import { monotonicMillis } from "./monotonic.ts"
+import type { Output } from "./output.ts"
 
 export class Environment {
   readonly policy: ClosePolicy
@@ -28,6 +30,8 @@ export class Environment {
   readonly lingerFirstMillis: number
   readonly alarms: Alarms
   private readonly clock: Clock.Clock
+  private gathering: Array<Output> | undefined
+  private dispatcher: Scheduler.SchedulerDispatcher | undefined
 
   constructor(policy: ClosePolicy, context: Context.Context<never>) {
     this.policy = policy
@@ -48,6 +52,20 @@ export class Environment {
   /** Many closes are to be expected, until the given function is called. */
   expectCloses(): () => void {
     return this.alarms.keep(this.deadlineMillis, this.lingerFirstMillis)
+  }
+
+  /** Writes what an output gathers at the end of this turn, if nobody has before: who gathers may wait for something. */
+  atTurnEnd(output: Output): void {
+    const gathering = (this.gathering ??= [])
+    if (gathering.push(output) > 1) return
+    this.dispatcher ??= Context.get(this.context, Scheduler.Scheduler).makeDispatcher()
+    this.dispatcher.scheduleTask(() => this.releaseAll(), 0)
+  }
+
+  private releaseAll(): void {
+    const { gathering = [] } = this
+    this.gathering = undefined
+    for (const output of gathering) output.release()
   }
 
   /** Monotonic milliseconds. */

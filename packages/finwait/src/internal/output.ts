@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Address from "../Address.ts"
 import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
 import type { Transport } from "../Transport.ts"
+import type { Gathered } from "./encoders.ts"
 
 export type Written = Effect.Effect<void, ConnectionError>
 
@@ -21,6 +22,9 @@ export type Written = Effect.Effect<void, ConnectionError>
  */
 const sliceBytes = 256 * 1024
 
+/** How much is gathered before it is written: what a socket takes at once. */
+export const gatherBytes = 64 * 1024
+
 export class Output {
   readonly transport: Transport
   /** `ended`: no more writes, FIN follows. `flushed`: everything and the FIN were given to the system. */
@@ -28,6 +32,8 @@ export class Output {
   /** A close does its own waiting: a farewell does not wait for room. */
   waitForRoom = true
   bytesTaken = 0
+  /** Messages that others of the same turn are still to join. */
+  private gathered: Gathered<never> | undefined
   private queue: Array<Uint8Array> | undefined
   private queueBytes = 0
   private accepting = true
@@ -50,7 +56,33 @@ export class Output {
     return this.waiters !== undefined && this.waiters.length > 0
   }
 
+  /** Others are to join what was written last. */
+  get isGathering(): boolean {
+    return this.gathered !== undefined
+  }
+
+  /**
+   * Writes a message together with those that come behind it, until `release`. Throws what cannot be a message.
+   * Whatever else is written meanwhile comes behind it.
+   */
+  gather<Out>(message: Out, into: Gathered<Out>): Written {
+    if (this.state !== "open") return this.failure("write")
+    if (this.gathered !== undefined && this.gathered !== into) this.release()
+    into.add(message)
+    this.gathered = into
+    return into.size < gatherBytes ? Exit.void : this.release()
+  }
+
+  /** Writes what was gathered. */
+  release(): Written {
+    const { gathered } = this
+    if (gathered === undefined) return Exit.void
+    this.gathered = undefined
+    return this.write(gathered.take())
+  }
+
   write(bytes: Uint8Array): Written {
+    if (this.gathered !== undefined) this.release()
     if (this.state !== "open") return this.failure("write")
     if (bytes.length === 0) return Exit.void
     this.bytesTaken += bytes.length
@@ -101,6 +133,7 @@ export class Output {
   /** No more writes: sends FIN behind everything that was written. */
   end(): void {
     if (this.state !== "open") return
+    this.release()
     this.state = "ended"
     if (this.queueBytes === 0) this.transport.closeWrite()
   }
@@ -149,6 +182,9 @@ export class Output {
   }
 
   private freeze(): void {
+    // Counted like everything that was written and never left.
+    this.accepting = false
+    this.release()
     this.unsentAtEnd = this.bytesUnsent
     this.queue = undefined
     this.queueBytes = 0

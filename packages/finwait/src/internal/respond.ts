@@ -7,18 +7,16 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { ConnectionError } from "../ConnectionError.ts"
-import { concat, type Decoder, TooLong } from "./decoders.ts"
+import { type Decoder, TooLong } from "./decoders.ts"
+import type { Encoder, Gathered } from "./encoders.ts"
 import type { Input } from "./input.ts"
 import type { Output } from "./output.ts"
 import { type Plan, Reading } from "./reading.ts"
 
-/** How much is gathered before it is written: what a socket takes at once. */
-const gatherBytes = 64 * 1024
-
 /** Messages of a connection; `E` is what can be wrong with them. */
 export interface Messages<In, Out, E> {
   readonly connection: { readonly input: Input; readonly output: Output }
-  readonly encode: (message: Out) => Uint8Array
+  readonly encoder: Encoder<Out>
   open(context: Context.Context<never>): Decoder<In>
   /** The next message that is there. */
   next(): In | undefined | TooLong
@@ -52,9 +50,9 @@ class Responder<In, Out, E> implements Plan<E | ConnectionError> {
   private readonly messages: Messages<In, Out, E>
   private readonly answer: (message: In) => Answering<Out, E>
   private readonly decoder: Decoder<In>
+  private readonly gathered: Gathered<Out>
+  private readonly output: Output
   private readonly context: Context.Context<never>
-  private answers: Array<Uint8Array> = []
-  private answersBytes = 0
 
   constructor(
     messages: Messages<In, Out, E>,
@@ -64,6 +62,8 @@ class Responder<In, Out, E> implements Plan<E | ConnectionError> {
     this.messages = messages
     this.answer = answer
     this.decoder = messages.open(context)
+    this.gathered = messages.encoder.gathered()
+    this.output = messages.connection.output
     this.context = context
   }
 
@@ -88,20 +88,17 @@ class Responder<In, Out, E> implements Plan<E | ConnectionError> {
   private step(): Effect.Effect<void, E | ConnectionError> {
     const { messages } = this
     while (true) {
-      if (this.answersBytes >= gatherBytes) {
-        const written = this.flush()
-        if (written !== Exit.void) return Effect.flatMap(written, () => this.step())
-      }
       const message = messages.next()
-      if (message === undefined) return this.flush()
-      if (message instanceof TooLong) return this.flushThen(() => Exit.fail(messages.tooLong(message)))
+      if (message === undefined) return this.output.release()
+      if (message instanceof TooLong) return this.release(() => Exit.fail(messages.tooLong(message)))
       const effect = this.work(message)
       const working = Exit.isExit(effect) ? undefined : Effect.runForkWith(this.context)(effect)
       const exit = working === undefined ? (effect as Exit.Exit<Out | undefined, E>) : working.pollUnsafe()
       if (exit === undefined) return this.waitFor(working!)
-      const gathered = exit._tag === "Failure" ? Exit.failCause(exit.cause) : this.gather(exit.value)
+      const said = exit._tag === "Failure" ? Exit.failCause(exit.cause) : this.say(exit.value)
+      if (said === Exit.void) continue
       // What was answered before is written, whatever became of this one.
-      if (gathered._tag === "Failure") return this.flushThen(() => gathered)
+      return Exit.isExit(said) ? this.release(() => said) : Effect.flatMap(said, () => this.step())
     }
   }
 
@@ -115,37 +112,26 @@ class Responder<In, Out, E> implements Plan<E | ConnectionError> {
   }
 
   private waitFor(working: Fiber.Fiber<Out | undefined, E>): Effect.Effect<void, E | ConnectionError> {
-    return this.flushThen(() => Fiber.join(working)).pipe(
+    return this.release(() => Fiber.join(working)).pipe(
       // Whatever ends the waiting, a reset while flushing as well, the work does not go on alone.
       Effect.ensuring(Fiber.interrupt(working)),
-      Effect.flatMap((answer) => Effect.andThen(this.gather(answer), () => this.step()))
+      Effect.flatMap((answer) => Effect.flatMap(this.say(answer), () => this.step()))
     )
   }
 
-  /** Keeps the answer for the next write; what cannot be encoded is a defect. */
-  private gather(answer: Out | undefined): Exit.Exit<void> {
+  /** Keeps the answer for the next write; what cannot be a message is a defect. */
+  private say(answer: Out | undefined): Effect.Effect<void, ConnectionError> {
     if (answer === undefined) return Exit.void
     try {
-      const bytes = this.messages.encode(answer)
-      this.answers.push(bytes)
-      this.answersBytes += bytes.length
-      return Exit.void
+      return this.output.gather(answer, this.gathered)
     } catch (defect) {
       return Exit.die(defect)
     }
   }
 
-  private flush(): Effect.Effect<void, ConnectionError> {
-    const { answers } = this
-    if (answers.length === 0) return Exit.void
-    const bytes = answers.length === 1 ? answers[0]! : concat(answers)
-    this.answers = []
-    this.answersBytes = 0
-    return this.messages.connection.output.write(bytes)
-  }
-
-  private flushThen<A, E2>(next: () => Effect.Effect<A, E2>): Effect.Effect<A, E2 | ConnectionError> {
-    const first = this.flush()
-    return first === Exit.void ? next() : Effect.flatMap(first, next)
+  /** Writes what there is, and goes on. */
+  private release<A, E2>(next: () => Effect.Effect<A, E2>): Effect.Effect<A, E2 | ConnectionError> {
+    const released = this.output.release()
+    return released === Exit.void ? next() : Effect.flatMap(released, next)
   }
 }
