@@ -136,7 +136,7 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
   }
 
   get encode(): (message: Out) => Uint8Array {
-    return this.encoder.encode
+    return (message) => Encoders.bytesOf(this.encoder.encode(message))
   }
 
   pipe() {

@@ -63,6 +63,11 @@ export interface Transport {
   catchUp(callback: () => void): void
   /** Takes bytes in order. `false`: taken, but give no more before `onWritable`. */
   write(bytes: Uint8Array): boolean
+  /**
+   * Takes text as `write` takes its bytes, for a transport that need not make bytes of it first. `undefined`: nothing was
+   * taken, because some character is more than one byte of UTF-8, or because it would rather have bytes.
+   */
+  writeText?(text: string): boolean | undefined
   /** Sends FIN behind everything taken; `onFlushed` tells when the system has it all. */
   closeWrite(): void
   /** Ends both directions at once and tells the peer so, with RST where there is one. What was not sent is lost. */

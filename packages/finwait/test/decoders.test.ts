@@ -3,10 +3,11 @@ import * as fc from "fast-check"
 import { type Decoder, delimited, lengthPrefixed, lines, TooLong } from "../src/internal/decoders.ts"
 import * as Encoders from "../src/internal/encoders.ts"
 
-const encodeLine = Encoders.lines.encode
-const encodeDelimited = (delimiter: Uint8Array, payload: Uint8Array) => Encoders.delimited(delimiter).encode(payload)
+const encodeLine = (line: string) => Encoders.bytesOf(Encoders.lines.encode(line))
+const encodeDelimited = (delimiter: Uint8Array, payload: Uint8Array) =>
+  Encoders.bytesOf(Encoders.delimited(delimiter).encode(payload))
 const encodeLengthPrefixed = (prefix: Encoders.LengthPrefix, payload: Uint8Array) =>
-  Encoders.lengthPrefixed(prefix).encode(payload)
+  Encoders.bytesOf(Encoders.lengthPrefixed(prefix).encode(payload))
 
 const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(chunks))
 

@@ -22,8 +22,6 @@ import { Output, Write } from "./output.ts"
 import { Each, type Work } from "./reading.ts"
 import { socketReader, socketWriter } from "./socket.ts"
 
-const encoder = new TextEncoder()
-
 /** A server, which counts its connections' outcomes itself, and cuts their closes when the shutdown has no more time. */
 export interface Owner {
   closed(outcome: CloseOutcome): void
@@ -102,7 +100,7 @@ export class ConnectionImpl implements Closing, Receiver {
   }
 
   write(chunk: Uint8Array | string): Effect.Effect<void, ConnectionError> {
-    return new Write(this.output, typeof chunk === "string" ? encoder.encode(chunk) : chunk)
+    return new Write(this.output, chunk)
   }
 
   get closeWrite(): Effect.Effect<void, ConnectionError> {

@@ -2,16 +2,21 @@
  * Whole messages as bytes: one, or many in one piece.
  *
  * Several answers of one turn leave together, because a write costs more than a message does. They are put behind each
- * other as they come: a text is kept, since it cannot change, and encoded with the others at once; bytes are copied,
- * since they belong to whoever made them.
+ * other as they come: text as text, which a transport may take as it is; bytes are copied, since they belong to whoever
+ * made them.
  */
 const textEncoder = new TextEncoder()
+
+export const bytesOf = (data: Data): Uint8Array => (typeof data === "string" ? textEncoder.encode(data) : data)
 
 /** How a length is written ahead of its payload. The prefix counts the payload, not itself. */
 export interface LengthPrefix {
   readonly headerBytes: 1 | 2 | 4
   readonly endian: "big" | "little"
 }
+
+/** What a write takes. */
+export type Data = Uint8Array | string
 
 /** Messages that wait to be written together. */
 export interface Gathered<Out> {
@@ -20,18 +25,18 @@ export interface Gathered<Out> {
   /** About how many bytes they are: of text it counts the characters. */
   readonly size: number
   /** All of them, of which none is left. */
-  take(): Uint8Array
+  take(): Data
 }
 
 export interface Encoder<Out> {
   /** @throws RangeError for what cannot be one message */
-  encode(message: Out): Uint8Array
+  encode(message: Out): Data
   gathered(): Gathered<Out>
 }
 
 /** Text behind which a line ends. A line end within it would make the peer read two. */
 export const lines: Encoder<string> = {
-  encode: (text) => textEncoder.encode(`${checkLine(text)}\n`),
+  encode: (text) => `${checkLine(text)}\n`,
   gathered: () => new GatheredLines()
 }
 
@@ -45,13 +50,13 @@ export const lengthPrefixed = (prefix: LengthPrefix): Encoder<Uint8Array> => {
     }
     into.set(payload, at + headerBytes)
   }
-  const bytesOf = ({ length }: Uint8Array): number => {
+  const frameBytesOf = ({ length }: Uint8Array): number => {
     if (length <= bytesMax) return prefix.headerBytes + length
     throw new RangeError(
       `encode length-prefixed: a prefix of ${prefix.headerBytes} byte(s) expresses at most ${bytesMax} bytes, the payload has ${length}`
     )
   }
-  return ofBytes(bytesOf, put)
+  return ofBytes(frameBytesOf, put)
 }
 
 /** Messages that end with a delimiter, which must not come earlier. */
@@ -82,31 +87,32 @@ const checkLine = (text: string): string => {
 }
 
 class GatheredLines implements Gathered<string> {
-  size = 0
-  private lines: Array<string> = []
+  private text = ""
 
-  add(text: string): void {
-    this.lines.push(checkLine(text))
-    this.size += text.length + 1
+  get size(): number {
+    return this.text.length
   }
 
-  take(): Uint8Array {
-    const text = this.lines.join("\n")
-    this.lines = []
-    this.size = 0
-    return textEncoder.encode(`${text}\n`)
+  add(text: string): void {
+    this.text += `${checkLine(text)}\n`
+  }
+
+  take(): string {
+    const { text } = this
+    this.text = ""
+    return text
   }
 }
 
 type Put = (payload: Uint8Array, into: Uint8Array, at: number) => void
 
-const ofBytes = (bytesOf: (payload: Uint8Array) => number, put: Put): Encoder<Uint8Array> => ({
+const ofBytes = (frameBytesOf: (payload: Uint8Array) => number, put: Put): Encoder<Uint8Array> => ({
   encode: (payload) => {
-    const frame = new Uint8Array(bytesOf(payload))
+    const frame = new Uint8Array(frameBytesOf(payload))
     put(payload, frame, 0)
     return frame
   },
-  gathered: () => new GatheredBytes(bytesOf, put)
+  gathered: () => new GatheredBytes(frameBytesOf, put)
 })
 
 /** What the first of several messages is given room for. */
@@ -117,16 +123,16 @@ class GatheredBytes implements Gathered<Uint8Array> {
   private bytes: Uint8Array | undefined
   /** As much as was needed the last time will do as a rule. */
   private room = roomMin
-  private readonly bytesOf: (payload: Uint8Array) => number
+  private readonly frameBytesOf: (payload: Uint8Array) => number
   private readonly put: Put
 
-  constructor(bytesOf: (payload: Uint8Array) => number, put: Put) {
-    this.bytesOf = bytesOf
+  constructor(frameBytesOf: (payload: Uint8Array) => number, put: Put) {
+    this.frameBytesOf = frameBytesOf
     this.put = put
   }
 
   add(payload: Uint8Array): void {
-    const end = this.size + this.bytesOf(payload)
+    const end = this.size + this.frameBytesOf(payload)
     this.put(payload, this.roomFor(end), this.size)
     this.size = end
   }

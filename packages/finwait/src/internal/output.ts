@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Address from "../Address.ts"
 import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
 import type { Transport } from "../Transport.ts"
-import type { Gathered } from "./encoders.ts"
+import { bytesOf, type Data, type Gathered } from "./encoders.ts"
 
 export type Written = Effect.Effect<void, ConnectionError>
 
@@ -81,10 +81,26 @@ export class Output {
     return this.write(gathered.take())
   }
 
-  write(bytes: Uint8Array): Written {
+  write(data: Data): Written {
     if (this.gathered !== undefined) this.release()
     if (this.state !== "open") return this.failure("write")
-    if (bytes.length === 0) return Exit.void
+    if (data.length === 0) return Exit.void
+    if (typeof data !== "string" || !this.writeText(data)) this.writeBytes(bytesOf(data))
+    return this.accepting || !this.waitForRoom ? Exit.void : this.awaitRoom()
+  }
+
+  /** Whether the transport takes text as it is. */
+  private writeText(text: string): boolean {
+    const { transport } = this
+    if (!this.accepting || text.length > sliceBytes) return false
+    const accepting = transport.writeText?.(text)
+    if (accepting === undefined) return false
+    this.bytesTaken += text.length
+    this.accepting = accepting
+    return true
+  }
+
+  private writeBytes(bytes: Uint8Array): void {
     this.bytesTaken += bytes.length
     if (this.accepting && bytes.length <= sliceBytes) {
       this.accepting = this.transport.write(bytes)
@@ -93,7 +109,6 @@ export class Output {
       this.queueBytes += bytes.length
       this.pump()
     }
-    return this.accepting || !this.waitForRoom ? Exit.void : this.awaitRoom()
   }
 
   private awaitRoom(): Written {
@@ -200,17 +215,17 @@ export class Output {
 /** One write, not begun yet. A class of its own, so that `each` can tell it and do it without a fiber. */
 export interface Write extends Effect.Effect<void, ConnectionError> {
   readonly output: Output
-  readonly bytes: Uint8Array
+  readonly data: Data
 }
 
-export const Write = function (this: { output: Output; bytes: Uint8Array }, output: Output, bytes: Uint8Array) {
+export const Write = function (this: { output: Output; data: Data }, output: Output, data: Data) {
   this.output = output
-  this.bytes = bytes
-} as unknown as new (output: Output, bytes: Uint8Array) => Write
+  this.data = data
+} as unknown as new (output: Output, data: Data) => Write
 
 Write.prototype = Effectable.Prototype<Write>({
   label: "Connection.write",
   evaluate() {
-    return this.output.write(this.bytes)
+    return this.output.write(this.data)
   }
 })

@@ -14,6 +14,7 @@ import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { ConnectionError } from "../ConnectionError.ts"
+import { isExit } from "./exits.ts"
 import { type Input, type Pulled, type Sink, done } from "./input.ts"
 import { Write } from "./output.ts"
 
@@ -82,9 +83,9 @@ class Reader<E> extends Effectable.Class<void> implements Sink {
   }
 
   private work(work: Work<E>): void {
-    const effect = work instanceof Write ? work.output.write(work.bytes) : work
+    const effect = work instanceof Write ? work.output.write(work.data) : work
     if (effect === Exit.void) return
-    if (Exit.isExit(effect)) return this.settle(effect as Exit.Exit<unknown, E>)
+    if (isExit(effect)) return this.settle(effect)
     this.starting = true
     const fiber = Effect.runForkWith(this.context)(effect as Work<E>)
     this.starting = false
@@ -98,7 +99,7 @@ class Reader<E> extends Effectable.Class<void> implements Sink {
     })
   }
 
-  private settle(exit: Exit.Exit<unknown, E>): void {
+  private settle(exit: Exit.Exit<unknown, E | ConnectionError>): void {
     if (exit._tag === "Failure") this.finish(exit)
   }
 

@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import type { ConnectionError } from "../ConnectionError.ts"
 import { type Decoder, TooLong } from "./decoders.ts"
 import type { Encoder, Gathered } from "./encoders.ts"
+import { isExit } from "./exits.ts"
 import type { Input } from "./input.ts"
 import type { Output } from "./output.ts"
 import { type Plan, Reading } from "./reading.ts"
@@ -92,13 +93,13 @@ class Responder<In, Out, E> implements Plan<E | ConnectionError> {
       if (message === undefined) return this.output.release()
       if (message instanceof TooLong) return this.release(() => Exit.fail(messages.tooLong(message)))
       const effect = this.work(message)
-      const working = Exit.isExit(effect) ? undefined : Effect.runForkWith(this.context)(effect)
+      const working = isExit(effect) ? undefined : Effect.runForkWith(this.context)(effect)
       const exit = working === undefined ? (effect as Exit.Exit<Out | undefined, E>) : working.pollUnsafe()
       if (exit === undefined) return this.waitFor(working!)
       const said = exit._tag === "Failure" ? Exit.failCause(exit.cause) : this.say(exit.value)
       if (said === Exit.void) continue
       // What was answered before is written, whatever became of this one.
-      return Exit.isExit(said) ? this.release(() => said) : Effect.flatMap(said, () => this.step())
+      return isExit(said) ? this.release(() => said) : Effect.flatMap(said, () => this.step())
     }
   }
 

@@ -116,11 +116,20 @@ export class NodeTransport implements Transport {
   }
 
   write(bytes: Uint8Array): boolean {
+    return this.hand(bytes)
+  }
+
+  /** What Node counts of text that waits is its characters: text that has longer ones is better handed over as bytes. */
+  writeText(text: string): boolean | undefined {
+    return Buffer.byteLength(text) === text.length ? this.hand(text) : undefined
+  }
+
+  private hand(data: Uint8Array | string): boolean {
     const { socket } = this
-    moved(bytes.length)
+    moved(data.length)
     // To Node a write after end() is an error that destroys the socket. What Node says of room is from before the system
     // took the bytes, which it mostly does at once: a long write that has left needs no waiting.
-    if (this.ending || socket.write(bytes) || socket.writableLength < socket.writableHighWaterMark) return true
+    if (this.ending || socket.write(data) || socket.writableLength < socket.writableHighWaterMark) return true
     if (!this.awaitsDrain) {
       this.awaitsDrain = true
       this.socket.on("drain", onDrain)
