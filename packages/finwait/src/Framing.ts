@@ -16,6 +16,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Pipeable from "effect/Pipeable"
 import type * as Pull from "effect/Pull"
@@ -27,7 +28,7 @@ import type { ConnectionError } from "./ConnectionError.ts"
 import type { ConnectionImpl } from "./internal/connection.ts"
 import * as Decoders from "./internal/decoders.ts"
 import * as Encoders from "./internal/encoders.ts"
-import { done } from "./internal/input.ts"
+import { done, type Pulled, Read, type Taker } from "./internal/input.ts"
 import { type Messages, Responding } from "./internal/respond.ts"
 
 /**
@@ -109,6 +110,8 @@ export interface Options {
   readonly maxFrameBytes?: number | undefined
 }
 
+type PullError = ConnectionError | FrameError | Cause.Done
+
 class FramedImpl<In, Out> implements Framed<In, Out> {
   readonly connection: ConnectionImpl
   readonly encoder: Encoders.Encoder<Out>
@@ -116,7 +119,7 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
   private readonly options: Options | undefined
   private decoder: Decoders.Decoder<In> | undefined
   private gathered: Encoders.Gathered<Out> | undefined
-  private pulling: PullMessage<In> | undefined
+  private pulling: PullMessage<In, Out, In> | undefined
   private maxFrameBytes = 0
   /** More has arrived behind the message that was pulled last. */
   private hasMore = false
@@ -143,12 +146,20 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
     return Pipeable.pipeArguments(this, arguments)
   }
 
+  get isOpen(): boolean {
+    return this.decoder !== undefined
+  }
+
   open(context: Context.Context<never>): Decoders.Decoder<In> {
     if (this.decoder === undefined) {
       this.maxFrameBytes = this.options?.maxFrameBytes ?? Context.get(context, CurrentMaxFrameBytes)
       this.decoder = this.makeDecoder(this.maxFrameBytes)
     }
     return this.decoder
+  }
+
+  push(chunk: Uint8Array): void {
+    this.decoder!.push(chunk)
   }
 
   /** The next message that is there. */
@@ -187,26 +198,14 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
   }
 
   get pull(): Pull.Pull<In, ConnectionError | FrameError> {
-    return (this.pulling ??= new PullMessage(this))
+    return (this.pulling ??= new PullMessage(this, (message) => message))
   }
 
-  /** The next message, or what has to be waited for before there is one. */
-  pullNext(): Pull.Pull<In, ConnectionError | FrameError> {
+  /** Notes whether there is more to be read, and so to be answered, behind this message. */
+  take(): In | undefined | Decoders.TooLong {
     const message = this.next()
-    if (message instanceof Decoders.TooLong) return Exit.fail(this.tooLong(message))
     this.hasMore = message !== undefined && this.decoder!.pending > 0
-    if (message !== undefined) return Exit.succeed(message)
-    const { input, output } = this.connection
-    const released = output.release()
-    const read = this.unfinished ? input.pullRest : input.pull
-    return Effect.matchCauseEffect(released === Exit.void ? read : Effect.andThen(released, read), {
-      onSuccess: (chunk) => {
-        this.decoder!.push(chunk)
-        return this.pullNext()
-      },
-      onFailure: (cause): Pull.Pull<never, ConnectionError | FrameError> =>
-        isDone(cause) ? Effect.andThen(this.atEnd, done) : Effect.failCause(cause)
-    })
+    return message
   }
 
   /**
@@ -221,25 +220,66 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
   }
 }
 
-/** The next message, as an effect that can be run again and again. */
-interface PullMessage<In> extends Effect.Effect<In, ConnectionError | FrameError | Cause.Done> {
-  readonly framed: FramedImpl<In, never>
+/** One message to be written. */
+class WriteMessage<In, Out> extends Effectable.Class<void, ConnectionError> {
+  private readonly framed: FramedImpl<In, Out>
+  private readonly message: Out
+
+  constructor(framed: FramedImpl<In, Out>, message: Out) {
+    super()
+    this.framed = framed
+    this.message = message
+  }
+
+  override asEffect(): Effect.Effect<void, ConnectionError> {
+    return this.framed.write(this.message)
+  }
 }
 
-const PullMessage = function (this: { framed: unknown }, framed: unknown) {
-  this.framed = framed
-} as unknown as new <In, Out>(framed: FramedImpl<In, Out>) => PullMessage<In>
+/** The next message, as an effect that can be run again and again, and what it makes of the chunks that it waits for. */
+class PullMessage<In, Out, A> extends Effectable.Class<A, PullError> implements Taker<A, FrameError> {
+  private readonly framed: FramedImpl<In, Out>
+  /** What a message is given as. */
+  private readonly of: (message: In) => A
+  // One of each, and only where somebody waits so.
+  private reading: Read<A, FrameError> | undefined
+  private readingRest: Read<A, FrameError> | undefined
 
-PullMessage.prototype = Effectable.Prototype<PullMessage<unknown>>({
-  label: "Framing.pull",
-  evaluate(fiber) {
-    this.framed.open(fiber.context)
-    return this.framed.pullNext()
+  constructor(framed: FramedImpl<In, Out>, of: (message: In) => A) {
+    super()
+    this.framed = framed
+    this.of = of
   }
-})
 
-const isDone = (cause: Cause.Cause<ConnectionError | Cause.Done>): boolean =>
-  cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag === "Done")
+  override asEffect(): Pulled<A, FrameError> {
+    if (!this.framed.isOpen) this.framed.open(Fiber.getCurrent()!.context)
+    return this.next()
+  }
+
+  private next(): Pulled<A, FrameError> {
+    const { framed } = this
+    const message = framed.take()
+    if (message instanceof Decoders.TooLong) return Exit.fail(framed.tooLong(message))
+    if (message !== undefined) return Exit.succeed(this.of(message))
+    const { input, output } = framed.connection
+    // All answers to what has been read leave before there is more.
+    const released = output.release()
+    const read = framed.unfinished
+      ? (this.readingRest ??= new Read(input, false, this))
+      : (this.reading ??= new Read(input, true, this))
+    return released === Exit.void ? read : Effect.andThen(released, read)
+  }
+
+  taken(chunk: Uint8Array): Pulled<A, FrameError> {
+    this.framed.push(chunk)
+    return this.next()
+  }
+
+  ended(): Pulled<A, FrameError> {
+    const { atEnd } = this.framed
+    return atEnd._tag === "Success" ? done : Exit.failCause(atEnd.cause)
+  }
+}
 
 /**
  * Lines of UTF-8 text, ended by `\n`; a `\r` before it is dropped. Answers are written with `\n`.
@@ -312,7 +352,7 @@ export const delimited = (
  */
 export const stream = <In, Out>(self: Framed<In, Out>): Stream.Stream<In, ConnectionError | FrameError> =>
   Stream.fromPull(
-    Effect.succeed(Effect.map(self.pull, (message) => [message] as const)) as Effect.Effect<
+    Effect.succeed(new PullMessage(self as FramedImpl<In, Out>, (message) => [message] as const)) as Effect.Effect<
       Pull.Pull<readonly [In], ConnectionError | FrameError>
     >
   )
@@ -326,8 +366,10 @@ export const stream = <In, Out>(self: Framed<In, Out>): Stream.Stream<In, Connec
 export const write: {
   <Out>(message: Out): <In>(self: Framed<In, Out>) => Effect.Effect<void, ConnectionError>
   <In, Out>(self: Framed<In, Out>, message: Out): Effect.Effect<void, ConnectionError>
-} = dual(2, <In, Out>(self: FramedImpl<In, Out>, message: Out): Effect.Effect<void, ConnectionError> =>
-  Effect.suspend(() => self.write(message))
+} = dual(
+  2,
+  <In, Out>(self: FramedImpl<In, Out>, message: Out): Effect.Effect<void, ConnectionError> =>
+    new WriteMessage(self, message)
 ) as never
 
 /**

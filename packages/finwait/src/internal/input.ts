@@ -17,7 +17,8 @@ import * as Address from "../Address.ts"
 import { Busy, Closed, ConnectionError, Reset } from "../ConnectionError.ts"
 import type { Transport } from "../Transport.ts"
 
-export type Pulled<A = Uint8Array> = Effect.Effect<A, ConnectionError | Cause.Done>
+/** What is read, and what can come instead: `E` is what the bytes themselves can be wrong in. */
+export type Pulled<A = Uint8Array, E = never> = Effect.Effect<A, E | ConnectionError | Cause.Done>
 
 /** End of input, shared: no error object and no stack for what is not an error. */
 export const done: Pulled<never> = Cause.done()
@@ -45,41 +46,41 @@ export interface Sink {
   end(exit: Pulled<never>): void
 }
 
-/** One kind of read, as an effect that can be run again and again; cheaper than a suspended closure. */
-interface Read<A> extends Effect.Effect<A, ConnectionError | Cause.Done> {
+/** What a chunk is to the one who reads. */
+export interface Taker<A, E = never> {
+  taken(chunk: Uint8Array): Pulled<A, E>
+  /** What the end of the input is. */
+  ended(): Pulled<A, E>
+}
+
+/** A read, as an effect that can be run again and again; cheaper than a suspended closure. */
+export interface Read<A, E = never> extends Effect.Effect<A, E | ConnectionError | Cause.Done> {
   readonly input: Input
   /** Whether a drain may end it. */
   readonly boundary: boolean
-  /** What a chunk is given as. */
-  readonly of: (chunk: Uint8Array) => Exit.Exit<A>
+  readonly taker: Taker<A, E>
 }
 
-interface ReadFields {
-  input: Input
-  boundary: boolean
-  of: (chunk: Uint8Array) => Exit.Exit<unknown>
-}
-
-const Read = function (
-  this: ReadFields,
+export const Read = function (
+  this: { input: Input; boundary: boolean; taker: Taker<unknown, unknown> },
   input: Input,
   boundary: boolean,
-  of: (chunk: Uint8Array) => Exit.Exit<unknown>
+  taker: Taker<unknown, unknown>
 ) {
   this.input = input
   this.boundary = boundary
-  this.of = of
-} as unknown as new <A>(input: Input, boundary: boolean, of: (chunk: Uint8Array) => Exit.Exit<A>) => Read<A>
+  this.taker = taker
+} as unknown as new <A, E = never>(input: Input, boundary: boolean, taker: Taker<A, E>) => Read<A, E>
 
-Read.prototype = Effectable.Prototype<Read<unknown>>({
+Read.prototype = Effectable.Prototype<Read<unknown, unknown>>({
   label: "Connection.pull",
   evaluate() {
     return this.input.take(this)
   }
 })
 
-const asIs = (chunk: Uint8Array): Exit.Exit<Uint8Array> => Exit.succeed(chunk)
-const asArray = (chunk: Uint8Array): Exit.Exit<readonly [Uint8Array]> => Exit.succeed([chunk])
+const asItIs: Taker<Uint8Array> = { taken: (chunk) => Exit.succeed(chunk), ended: () => done }
+const asArray: Taker<readonly [Uint8Array]> = { taken: (chunk) => Exit.succeed([chunk]), ended: () => done }
 
 /** How a drain gathers what had arrived before it. */
 interface Sweep {
@@ -108,10 +109,10 @@ export class Input {
   private flowing = false
   /** Why no more bytes will come; the error itself is made for who asks. */
   private ended: "end" | Closed["_tag"] | Reset | undefined
-  private waiter: ((effect: Pulled<never>) => void) | undefined
+  private waiter: ((effect: Pulled<never, never>) => void) | undefined
   /** Whose wait it is. */
   private waiterFiber: Fiber.Fiber<unknown, unknown> | undefined
-  private waiterRead: Read<unknown> | undefined
+  private waiterRead: Read<unknown, unknown> | undefined
   private sink: Sink | undefined
   private discarder: Discarder | undefined
   private sweep: Sweep | undefined
@@ -125,7 +126,7 @@ export class Input {
 
   /** The next chunk; ends at a message boundary when the connection is told to drain. */
   get pull(): Pulled {
-    return (this.pulling ??= new Read(this, true, asIs))
+    return (this.pulling ??= new Read(this, true, asItIs))
   }
 
   /** The same as an array, which is how a stream takes it. */
@@ -135,7 +136,7 @@ export class Input {
 
   /** The next chunk of a message that has begun: a drain does not end it. */
   get pullRest(): Pulled {
-    return (this.pullingRest ??= new Read(this, false, asIs))
+    return (this.pullingRest ??= new Read(this, false, asItIs))
   }
 
   /** Nothing is in hand, and nobody works: the reader waits for the peer. */
@@ -149,19 +150,21 @@ export class Input {
     return this.sweep?.state === "swept"
   }
 
-  take<A>(read: Read<A>): Pulled<A> {
+  take<A, E>(read: Read<A, E>): Pulled<A, E> {
     return this.takeNow(read) ?? this.park(read)
   }
 
   /** What there is now: bytes, an end, or somebody else who reads. */
-  private takeNow<A>(read: Read<A>): Pulled<A> | undefined {
+  private takeNow<A, E>({ boundary, taker }: Read<A, E>): Pulled<A, E> | undefined {
     if (this.isRead) return this.failure(new Busy())
     const chunk = this.shift()
-    return chunk !== undefined ? read.of(chunk) : this.endAt(read.boundary)
+    if (chunk !== undefined) return taker.taken(chunk)
+    const ended = this.endAt(boundary)
+    return ended === done ? taker.ended() : ended
   }
 
   /** Has nothing to take back: who was interrupted has left without a word, which `isRead` finds out. */
-  private park<A>(read: Read<A>): Pulled<A> {
+  private park<A, E>(read: Read<A, E>): Pulled<A, E> {
     return Effect.callback((resume) => {
       // Between the look and the wait the scheduler may have let others go first: what they told nobody would be lost.
       const meanwhile = this.takeNow(read)
@@ -185,7 +188,7 @@ export class Input {
     const { waiter, waiterRead } = this
     if (waiter === undefined) return
     this.waiter = this.waiterFiber = undefined
-    waiter(waiterRead as Read<never>)
+    waiter(waiterRead as Read<never, never>)
   }
 
   /** Fails the waiting reader, whose right to read has ended, and leaves the input as it is. */
