@@ -20,9 +20,12 @@ const colours: Record<string, string> = {
   "effect-pull": "#c69026",
   "effect-stream": "#e0b252",
   "effect-channel": "#9a6700",
+  "effect-messages": "#7d4e00",
   "finwait-pull": "#4493f8",
   "finwait-each": "#1f6feb",
-  "finwait-stream": "#79b8ff"
+  "finwait-stream": "#79b8ff",
+  "finwait-framing": "#0550ae",
+  "finwait-messages": "#a5d6ff"
 }
 
 /** The subjects that a chart shows. */

@@ -12,7 +12,7 @@ import { compile } from "./compile.ts"
 import { compared } from "./compare.ts"
 import { native } from "./native.ts"
 import { machine, type Run } from "./report.ts"
-import { measure } from "./rounds.ts"
+import { measure, roundsOfProcess } from "./rounds.ts"
 import { rows } from "./rows.ts"
 import { reference, subjects, subjectsOf } from "./subjects.ts"
 import { head, rowText } from "./text.ts"
@@ -23,7 +23,7 @@ const usage = `bench [options]
   --subjects TEXT subjects whose name contains it; node:net is always among them
   --list          the names of the rows and of the subjects
   --rounds N      each subject is measured so many times (11)
-  --seconds S     so long, after a third of it to warm up (0.6)
+  --seconds S     so long, after a third of it to warm up (0.5)
   --quick         3 rounds of 0.2 s: whether it works, not how fast it is
   --json FILE     keeps the run's figures, from its first row on
   --compare FILE  beside the ratios of a run that was kept
@@ -89,7 +89,7 @@ const read = () => {
     ...values,
     only,
     rounds,
-    seconds: positive("seconds", values.seconds ?? (values.quick ? "0.2" : "0.6")),
+    seconds: positive("seconds", values.seconds ?? (values.quick ? "0.2" : "0.5")),
     chosen
   }
 }
@@ -99,9 +99,11 @@ type Options = ReturnType<typeof read>
 /** Guessed from the samples to come; said, so that nobody wonders. */
 const estimateMinutes = (hasCompiler: boolean, { chosen, only, rounds, seconds }: Options): number =>
   chosen.reduce((sum, row) => {
-    const sampleSeconds = row.mode === "hold" ? 3 : row.figure === "simulated" ? 4 : (seconds * 4) / 3 + 0.2
+    const isHeld = row.mode === "hold"
+    const sampleSeconds = isHeld ? 3 : row.figure === "simulated" ? 4 : (seconds * (row.times ?? 1) * 4) / 3 + 0.3
+    const warm = isHeld ? 0 : ((row.warmSeconds ?? warmSeconds) * 4) / 3 + 0.5
     const subjects = Math.max(1, subjectsOf(row, hasCompiler, only).length)
-    return sum + (sampleSeconds * rounds + (row.mode === "hold" ? 0 : warmSeconds * 1.5)) * subjects
+    return sum + (sampleSeconds * rounds + warm * Math.ceil(rounds / roundsOfProcess)) * subjects
   }, 0) / 60
 
 const progress = (text: string): void => {

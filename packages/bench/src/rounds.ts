@@ -70,7 +70,7 @@ const sampled = async (
       throw new Error(`${row.connections - closed.closed} of ${row.connections} connections never ended`)
     return { ...nothing, ...closed, value: closed.seconds, ownCpu: closed.ownCpu / closed.seconds }
   }
-  const load = await Processes.load(server, row, native, seconds)
+  const load = await Processes.load(server, row, native, seconds * (row.times ?? 1))
   const amount = row.figure === "bytes" ? load.bytes : load.ops
   if (amount === 0) throw new Error(`nothing came back in ${load.seconds.toFixed(1)} s`)
   return { ...nothing, ...load, value: amount / load.seconds, ownCpu: load.ownCpu / load.seconds }
@@ -115,7 +115,7 @@ export const shuffled = <A>(values: ReadonlyArray<A>, seed: number): ReadonlyArr
  * So many rounds with the same processes. How V8 compiled a process, and where its memory lies, favours it or not for as
  * long as it lives: two equal servers can stay a tenth apart.
  */
-const roundsOfProcess = 3
+export const roundsOfProcess = 3
 
 /** The servers of a row, started when they are first asked for. */
 class Servers {
@@ -152,7 +152,7 @@ export const measure = async (row: Row, options: Options): Promise<RowResult> =>
     await Promise.all(subjects.map((subject) => servers.of(subject)))
     for (const subject of warmSeconds > 0 ? subjects : []) {
       progress(`${row.title}: warming up ${subject.title}`)
-      await sample(subject, await servers.of(subject), row, native, warmSeconds)
+      await sample(subject, await servers.of(subject), row, native, row.warmSeconds ?? warmSeconds)
     }
   }
   try {

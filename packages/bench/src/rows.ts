@@ -25,6 +25,10 @@ export interface Row {
   /** For rows that hold connections: who ends them, and how many of a hundred are busy meanwhile. */
   readonly begins?: "clients" | "server"
   readonly busyPercent?: number
+  /** How much longer its samples are than others', where much has to happen until they are like each other. */
+  readonly times?: number
+  /** How long a server is warmed up, where V8 takes longer to compile what runs often. */
+  readonly warmSeconds?: number
 }
 
 /** How many a process may open; Node and the load generator raise their own limit to it. */
@@ -90,9 +94,9 @@ export const rows: ReadonlyArray<Row> = [
   }),
   ping("connections", 64, 10),
   ping("connections", 64, 1000),
-  ping("connections", 64, 10_000),
+  ping("connections", 64, 10_000, { times: 3 }),
   // Both sides need a descriptor for each: where the limit is lower, as many as it allows.
-  ping("connections", 64, Math.min(20_000, descriptors() - 1000), { id: "ping-64-most" }),
+  ping("connections", 64, Math.min(20_000, descriptors() - 1000), { id: "ping-64-most", times: 3 }),
   bulk("up", "sink", "upload, 8 connections"),
   bulk("down", "source", "download, 8 connections"),
   bulk("both", "echo", "both ways at once, 8 connections"),
@@ -100,7 +104,8 @@ export const rows: ReadonlyArray<Row> = [
     ...ping("coming and going", 64, 100),
     id: "churn",
     title: "connect, one request, close; 100 at a time",
-    mode: "churn"
+    mode: "churn",
+    warmSeconds: 3
   },
   hold("idle-memory", "memory of an idle connection, of 10,000", "memory"),
   hold("storm-clients", "10,000 closes begun by clients", "closing", { begins: "clients" }),

@@ -12,7 +12,9 @@ export interface Subject {
   readonly services: ReadonlyArray<Service>
 }
 
-const all = ["echo", "sink", "source", "lines", "u32"] as const
+const framed = ["lines", "u32"] as const
+const notSource = ["echo", "sink", ...framed] as const
+const all = [...notSource, "source"] as const
 
 /** The subject that all ratios are to. */
 export const reference = "raw"
@@ -26,15 +28,24 @@ export const subjects: ReadonlyArray<Subject> = [
   { id: "effect-pull", title: "Effect, pull loop", program: "effect", variant: "pull", services: all },
   { id: "effect-stream", title: "Effect, Stream", program: "effect", variant: "stream", services: all },
   { id: "effect-channel", title: "Effect, Channel", program: "effect", variant: "channel", services: ["echo"] },
-  { id: "finwait-pull", title: "Finwait, pull loop", program: "finwait", variant: "pull", services: all },
   {
-    id: "finwait-each",
-    title: "Finwait, each / respond",
-    program: "finwait",
-    variant: "each",
-    services: ["echo", "sink", "lines", "u32"]
+    id: "effect-messages",
+    title: "Effect, message by message",
+    program: "effect",
+    variant: "messages",
+    services: framed
   },
-  { id: "finwait-stream", title: "Finwait, Stream", program: "finwait", variant: "stream", services: all }
+  { id: "finwait-pull", title: "Finwait, pull loop", program: "finwait", variant: "pull", services: all },
+  { id: "finwait-each", title: "Finwait, each", program: "finwait", variant: "each", services: notSource },
+  { id: "finwait-stream", title: "Finwait, Stream", program: "finwait", variant: "stream", services: all },
+  {
+    id: "finwait-framing",
+    title: "Finwait, Framing.respond",
+    program: "finwait",
+    variant: "framing",
+    services: framed
+  },
+  { id: "finwait-messages", title: "Finwait, Framing.pull", program: "finwait", variant: "messages", services: framed }
 ]
 
 /** The subjects of a row that can run here; only those that are asked for, if it is not all of them. */

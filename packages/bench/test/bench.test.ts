@@ -158,7 +158,7 @@ describe("the figures", () => {
     assert.deepStrictEqual(Floors.missed(run("ping-64-100", 90, 1), floors), [])
     assert.deepStrictEqual(Floors.missed(run("ping-64-100", 86, 1.1), floors), [])
     assert.deepStrictEqual(Floors.missed(run("ping-64-100", 86, 1), floors), [
-      "ping-pong 64 B, 100 connections: Finwait, each / respond is at 0.86, its floor is 0.90 and equal programs differ by 0.00"
+      "ping-pong 64 B, 100 connections: Finwait, each is at 0.86, its floor is 0.90 and equal programs differ by 0.00"
     ])
   })
 

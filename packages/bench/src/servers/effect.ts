@@ -1,6 +1,6 @@
 /**
  * Effect's own `NodeSocketServer`, each variant as quick as its API allows. Messages are parsed by hand and the answers
- * of a chunk are written at once: one write per message would be several times slower.
+ * of a chunk are written at once; but for `messages`, which writes each, as one would who takes them one by one.
  */
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import * as Effect from "effect/Effect"
@@ -13,17 +13,6 @@ import * as Stream from "effect/Stream"
 import { backlog, block, command, onCommand, ready } from "./command.ts"
 import * as Parsers from "./parsers.ts"
 
-/** What a chunk is answered with, if anything. */
-const answering = (): ((chunk: Uint8Array) => Uint8Array | string | undefined) => {
-  if (command.service === "sink") return () => undefined
-  if (command.service === "echo") return (chunk) => chunk
-  const parse = command.service === "lines" ? Parsers.lines() : Parsers.u32()
-  return (chunk) => {
-    const answers = parse(chunk)
-    return answers.length === 0 ? undefined : answers
-  }
-}
-
 const source = Effect.fnUntraced(function* (socket: Socket.Socket) {
   const writer = yield* socket.writer
   yield* socket.reader
@@ -31,7 +20,7 @@ const source = Effect.fnUntraced(function* (socket: Socket.Socket) {
 }, Effect.scoped)
 
 const pull = Effect.fnUntraced(function* (socket: Socket.Socket) {
-  const answer = answering()
+  const answer = Parsers.answering(command.service)
   const writer = yield* socket.writer
   const pull = yield* Socket.readerBytes(socket)
   while (true) {
@@ -42,8 +31,17 @@ const pull = Effect.fnUntraced(function* (socket: Socket.Socket) {
   }
 }, Effect.scoped)
 
+const messages = Effect.fnUntraced(function* (socket: Socket.Socket) {
+  const parse = Parsers.messages(command.service)
+  const writer = yield* socket.writer
+  const pull = yield* Socket.readerBytes(socket)
+  while (true) {
+    for (const chunk of yield* pull) for (const message of parse(chunk)) yield* writer.write(message)
+  }
+}, Effect.scoped)
+
 const stream = Effect.fnUntraced(function* (socket: Socket.Socket) {
-  const answer = answering()
+  const answer = Parsers.answering(command.service)
   const writer = yield* socket.writer
   yield* Stream.runForEach(Socket.toStream(socket), (chunk) => {
     const bytes = answer(chunk)
@@ -60,7 +58,7 @@ const channel = Effect.fnUntraced(function* (socket: Socket.Socket) {
   )
 })
 
-const handlers = { pull, stream, channel }
+const handlers = { pull, stream, channel, messages }
 
 const main = Effect.gen(function* () {
   const server = yield* SocketServer.SocketServer

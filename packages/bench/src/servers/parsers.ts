@@ -1,9 +1,38 @@
 /**
- * Framing as one writes it by hand on `node:net`: all messages of a chunk are answered in one piece.
+ * Framing as one writes it by hand: all messages of a chunk are answered in one piece.
  */
+import type { Service } from "../rows.ts"
+
+/** What a chunk is answered with, if anything. */
+export const answering = (service: Service): ((chunk: Uint8Array) => Uint8Array | string | undefined) => {
+  if (service === "sink") return () => undefined
+  if (service !== "lines" && service !== "u32") return (chunk) => chunk
+  const parse = service === "lines" ? lines() : u32()
+  return (chunk) => {
+    const answers = parse(chunk)
+    return answers.length === 0 ? undefined : answers
+  }
+}
+
+/** A chunk's answers, one by one. */
+export const messages = (service: Service): ((chunk: Uint8Array) => ReadonlyArray<Uint8Array | string>) => {
+  const answer = answering(service)
+  return (chunk) => {
+    const answers = answer(chunk)
+    if (answers === undefined) return []
+    if (typeof answers === "string") return answers.match(/[^\n]*\n/g) ?? []
+    const view = new DataView(answers.buffer, answers.byteOffset, answers.byteLength)
+    const each: Array<Uint8Array> = []
+    for (let from = 0, end = 0; from < answers.length; from = end) {
+      end = from + 4 + view.getUint32(from)
+      each.push(answers.subarray(from, end))
+    }
+    return each
+  }
+}
 
 /** Lines of text; the answer is the same lines. */
-export const lines = () => {
+const lines = () => {
   const decoder = new TextDecoder()
   let rest = ""
   return (chunk: Uint8Array): string => {
@@ -17,7 +46,7 @@ export const lines = () => {
 }
 
 /** Messages behind their length in four bytes, big endian; the answer is the same messages. */
-export const u32 = () => {
+const u32 = () => {
   let rest: Uint8Array | undefined
   return (chunk: Uint8Array): Uint8Array => {
     const bytes = rest === undefined ? chunk : Buffer.concat([rest, chunk])

@@ -3,32 +3,30 @@ import * as net from "node:net"
 import { backlog, block, command, onCommand, ready } from "./command.ts"
 import * as Parsers from "./parsers.ts"
 
-const echo = (socket: net.Socket) => void socket.on("data", (chunk) => socket.write(chunk))
+const source = (socket: net.Socket): void => {
+  const fill = () => {
+    while (socket.write(block));
+  }
+  socket.on("drain", fill).resume()
+  fill()
+}
+
+const echo = (socket: net.Socket): void => void socket.on("data", (chunk) => socket.write(chunk))
+
+const framed = (socket: net.Socket): void => {
+  const answer = Parsers.answering(command.service)
+  socket.on("data", (chunk) => {
+    const answers = answer(chunk)
+    if (answers !== undefined) socket.write(answers)
+  })
+}
 
 const services = {
   echo,
   sink: (socket: net.Socket) => void socket.on("data", () => {}),
-  source: (socket: net.Socket) => {
-    const fill = () => {
-      while (socket.write(block));
-    }
-    socket.on("drain", fill).resume()
-    fill()
-  },
-  lines: (socket: net.Socket) => {
-    const parse = Parsers.lines()
-    socket.on("data", (chunk) => {
-      const answers = parse(chunk)
-      if (answers.length > 0) socket.write(answers)
-    })
-  },
-  u32: (socket: net.Socket) => {
-    const parse = Parsers.u32()
-    socket.on("data", (chunk) => {
-      const answers = parse(chunk)
-      if (answers.length > 0) socket.write(answers)
-    })
-  }
+  source,
+  lines: framed,
+  u32: framed
 }
 
 if (command.variant === "loaded") {
