@@ -343,10 +343,10 @@ export class Input {
     this.sweep.state = "swept"
     if (this.discarder !== undefined || this.ended !== undefined) return
     if (this.waiter !== undefined) {
-      if (this.waiterRead!.boundary) {
-        this.stop()
-        this.wake()
-      }
+      if (!this.waiterRead!.boundary) return
+      // Who is woken goes on at once, and as a rule has the connection closed, which reads on.
+      this.wake()
+      if (this.discarder === undefined) this.stop()
       return
     }
     const sink = this.sink

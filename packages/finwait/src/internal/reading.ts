@@ -32,6 +32,11 @@ export interface Plan<E> {
   atEnd(): Exit.Exit<void, E>
 }
 
+/** Who is told how a reading has ended. */
+export interface Ending<E> {
+  ended(exit: Exit.Exit<void, E | ConnectionError>): void
+}
+
 /** One who reads by a plan; as an effect, what an interruption has to do. */
 class Reader<E> extends Effectable.Class<void> implements Sink {
   private active: Fiber.Fiber<unknown, E> | undefined
@@ -41,24 +46,19 @@ class Reader<E> extends Effectable.Class<void> implements Sink {
   private readonly input: Input
   private readonly plan: Plan<E>
   private readonly context: Context.Context<never>
-  private readonly resume: (exit: Exit.Exit<void, E | ConnectionError>) => void
+  private readonly ending: Ending<E>
 
-  constructor(
-    input: Input,
-    plan: Plan<E>,
-    context: Context.Context<never>,
-    resume: (exit: Exit.Exit<void, E | ConnectionError>) => void
-  ) {
+  constructor(input: Input, plan: Plan<E>, context: Context.Context<never>, ending: Ending<E>) {
     super()
     this.input = input
     this.plan = plan
     this.context = context
-    this.resume = resume
+    this.ending = ending
   }
 
   begin(): void {
     const busy = this.input.attachSink(this)
-    if (busy !== undefined) return this.resume(Exit.fail(busy))
+    if (busy !== undefined) return this.ending.ended(Exit.fail(busy))
     const { plan } = this
     if (plan.first !== undefined) this.work(plan.first())
     this.input.feed(this)
@@ -110,7 +110,7 @@ class Reader<E> extends Effectable.Class<void> implements Sink {
   private finish(exit: Exit.Exit<void, E | ConnectionError>): void {
     if (this.over) return
     this.cancel()
-    this.resume(exit)
+    this.ending.ended(exit)
   }
 
   private cancel(): void {
@@ -128,8 +128,8 @@ class Reader<E> extends Effectable.Class<void> implements Sink {
     if (this.over) return
     this.cancel()
     const { active } = this
-    if (active === undefined) return this.resume(Exit.interrupt())
-    active.addObserver(() => this.resume(Exit.interrupt()))
+    if (active === undefined) return this.ending.ended(Exit.interrupt())
+    active.addObserver(() => this.ending.ended(Exit.interrupt()))
     active.interruptUnsafe()
   }
 }
@@ -139,15 +139,15 @@ export abstract class Reading<E> extends Effectable.Class<void, E | ConnectionEr
   protected abstract readonly input: Input
   protected abstract plan(context: Context.Context<never>): Plan<E>
 
-  /** Without a fiber; `resume` is told of the end, which may come before this returns. */
-  begin(context: Context.Context<never>, resume: (exit: Exit.Exit<void, E | ConnectionError>) => void): Reader<E> {
-    const reader = new Reader(this.input, this.plan(context), context, resume)
+  /** Without a fiber; its end may come before this returns. */
+  begin(context: Context.Context<never>, ending: Ending<E>): Reader<E> {
+    const reader = new Reader(this.input, this.plan(context), context, ending)
     reader.begin()
     return reader
   }
 
   override asEffect(): Effect.Effect<void, E | ConnectionError> {
-    return Effect.callback((resume) => this.begin(Fiber.getCurrent()!.context, resume))
+    return Effect.callback((ended) => this.begin(Fiber.getCurrent()!.context, { ended }))
   }
 }
 

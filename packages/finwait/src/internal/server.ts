@@ -26,7 +26,7 @@ import { sweepIdle } from "./idle.ts"
 import { type Counters, countersOf } from "./counters.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { isTraced } from "./observe.ts"
-import { Reading } from "./reading.ts"
+import { type Ending, Reading } from "./reading.ts"
 
 /** What the server is asked to do; `Server.Options` says what each of these means. */
 export interface Handling extends Pick<DrainOptions, "onDrained"> {
@@ -50,7 +50,7 @@ const backOff = Duration.seconds(1)
 type Interruptible = Pick<Fiber.Fiber<unknown>, "interruptUnsafe">
 
 /** One of its connections: in the registry until it is closed and its handler has ended. */
-class ServedConnection implements Served, Owner {
+class ServedConnection implements Served, Owner, Ending<unknown> {
   readonly connection: ConnectionImpl
   readonly host: string | undefined
   place = -1
@@ -76,6 +76,11 @@ class ServedConnection implements Served, Owner {
   interrupt(): void {
     this.interrupted = true
     this.handler?.interruptUnsafe()
+  }
+
+  /** Its handler has. */
+  ended(exit: Exit.Exit<unknown, unknown>): void {
+    this.server.handlerEnded(this, exit)
   }
 
   closed(outcome: CloseOutcome): void {
@@ -263,14 +268,13 @@ export class ServerImpl implements Receiver, Draining {
     const served = this.enroll(connection, host)
     if (this.drain.announced) connection.announce()
     const handler = this.handlerOf(connection)
-    const ended = (exit: Exit.Exit<unknown, unknown>) => this.handlerEnded(served, exit)
-    if (handler instanceof Reading) return served.begun(handler.begin(this.handlerContext, ended))
+    if (handler instanceof Reading) return served.begun(handler.begin(this.handlerContext, served))
     const fiber = Effect.runForkWith(this.handlerContext)(handler)
     served.begun(fiber)
-    fiber.addObserver(ended)
+    fiber.addObserver((exit) => served.ended(exit))
   }
 
-  private handlerEnded(served: ServedConnection, exit: Exit.Exit<unknown, unknown>): void {
+  handlerEnded(served: ServedConnection, exit: Exit.Exit<unknown, unknown>): void {
     const { connection } = served
     served.handlerEnded = true
     if (exit._tag === "Failure") this.handlerFailed(connection, exit)

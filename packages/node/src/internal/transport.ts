@@ -9,7 +9,8 @@ import type { Capabilities, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
 import { localOf, remoteOf } from "./addresses.ts"
 import { moved } from "./buffers.ts"
-import { currentTurn, onNextTurn, onNextTurns, type Waiter } from "./turns.ts"
+import { awaitQuiet } from "./catchUp.ts"
+import { currentTurn, onNextTurn } from "./turns.ts"
 
 const key = Symbol("finwait/transport")
 
@@ -19,12 +20,6 @@ interface Carrier extends Net.Socket {
 
 const ofTcp: Capabilities = { reset: true, halfClose: true }
 const ofUnix: Capabilities = { reset: false, halfClose: true }
-
-/** What libuv reads at once: a chunk this long may have more behind it. */
-const readBytes = 64 * 1024
-
-/** After so many full reads in a row a catch-up gives up: the peer sends faster than we can tell old from new. */
-const catchUpTurnsMax = 256
 
 /** No turn of the event loop. */
 const never = -1
@@ -99,12 +94,8 @@ export class NodeTransport implements Transport {
     this.socket.pause()
   }
 
-  /**
-   * What the kernel holds is delivered by the next poll for readable sockets, 64 KiB at a time: a turn that brings less
-   * has emptied it. Two turns, because the first poll may already have passed this socket by.
-   */
   catchUp(callback: () => void): void {
-    onNextTurns(new CatchUp(this, callback))
+    awaitQuiet(this, callback)
   }
 
   private get ending(): boolean {
@@ -166,30 +157,6 @@ export class NodeTransport implements Transport {
   release(): void {
     this.receiver = undefined
     this.socket.destroy()
-  }
-}
-
-/** Waits until two turns in a row have delivered nothing more; looks once for both of them. */
-class CatchUp implements Waiter {
-  private readonly transport: NodeTransport
-  private readonly callback: () => void
-  private before: number
-  private turns = 0
-
-  constructor(transport: NodeTransport, callback: () => void) {
-    this.transport = transport
-    this.callback = callback
-    this.before = transport.arrived
-  }
-
-  turn(): boolean {
-    if (++this.turns % 2 !== 0) return true
-    const { arrived, socket } = this.transport
-    const isQuiet = arrived - this.before < readBytes
-    this.before = arrived
-    if (!isQuiet && this.turns < catchUpTurnsMax && !socket.destroyed) return true
-    this.callback()
-    return false
   }
 }
 
