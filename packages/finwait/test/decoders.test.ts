@@ -121,6 +121,31 @@ describe("lines", () => {
     )
   })
 
+  it("in one chunk are decoded together where every character is a byte, and give the same as one by one", () => {
+    const line = fc.string({ unit: fc.constantFrom("a", "\r", "é", "\u{1F44B}"), maxLength: 6 })
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 12 }), fc.nat(8), (texts, maxFrameBytes) => {
+        const bytes = utf8(texts.map((text) => `${text}\n`).join(""))
+        const whole = decode(lines(maxFrameBytes), [bytes])
+        assert.deepStrictEqual(whole, decode(lines(maxFrameBytes), bytewise(bytes)))
+      })
+    )
+    // Bytes that are no UTF-8 are a character each, as they would be alone.
+    const wrong = Uint8Array.of(0xff, 0xfe, 10, 0x61, 0xc3, 10, 0x62, 10)
+    assert.deepStrictEqual(decode(lines(100), [wrong]), ["\uFFFD\uFFFD", "a\uFFFD", "b"])
+  })
+
+  it.each([
+    ["where every character is a byte", "one\ntwo\r\nthr", [12, 8, 3]],
+    ["where one is more", "één\ntwo\r\nthr", [14, 8, 3]]
+  ])("are pending until they are taken, %s", (_, text, expected) => {
+    const decoder = lines(100)
+    decoder.push(utf8(text))
+    const pending = [decoder.pending]
+    while (decoder.next() !== undefined) pending.push(decoder.pending)
+    assert.deepStrictEqual(pending, expected)
+  })
+
   it("come back from what encodeLine wrote", () => {
     const line = fc.string({ unit: "grapheme" }).filter((line) => !line.includes("\n") && !line.endsWith("\r"))
     fc.assert(
@@ -467,6 +492,63 @@ describe("what is refused", () => {
     assert.throws(() => encodeDelimited(new Uint8Array(0), utf8("a")), RangeError, "at least 1 byte")
     assert.throws(() => lines(NaN), RangeError, "maxFrameBytes must be 0 or more, got NaN")
     assert.throws(() => lines(-1), RangeError, "got -1")
+  })
+})
+
+describe("messages that are written together", () => {
+  const together = <Out>(encoder: Encoders.Encoder<Out>, messages: ReadonlyArray<Out>, batches: number) => {
+    const gathered = encoder.gathered()
+    const written: Array<Uint8Array> = []
+    messages.forEach((message, index) => {
+      gathered.add(message)
+      if (index % batches === 0) written.push(Encoders.bytesOf(gathered.take()))
+    })
+    if (gathered.size > 0) written.push(Encoders.bytesOf(gathered.take()))
+    return concat(written)
+  }
+  const apart = <Out>(encoder: Encoders.Encoder<Out>, messages: ReadonlyArray<Out>) =>
+    concat(messages.map((message) => Encoders.bytesOf(encoder.encode(message))))
+
+  it("are the same bytes as one by one", () => {
+    const batches = fc.integer({ min: 1, max: 5 })
+    const text = fc.string({ unit: "grapheme" }).map((text) => text.replaceAll("\n", ""))
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 1, maxLength: 20 }), batches, (lines, batches) => {
+        assert.deepStrictEqual(together(Encoders.lines, lines, batches), apart(Encoders.lines, lines))
+      })
+    )
+    const prefixed = Encoders.lengthPrefixed({ headerBytes: 2, endian: "little" })
+    const delimited = Encoders.delimited(utf8("\r\n"))
+    const payload = fc.uint8Array({ maxLength: 400 }).map((bytes) => bytes.map((byte) => (byte === 10 ? 11 : byte)))
+    fc.assert(
+      fc.property(fc.array(payload, { minLength: 1, maxLength: 20 }), batches, (payloads, batches) => {
+        assert.deepStrictEqual(together(prefixed, payloads, batches), apart(prefixed, payloads))
+        const ending = payloads.map((bytes) => (bytes.at(-1) === 13 ? bytes.subarray(0, -1) : bytes))
+        assert.deepStrictEqual(together(delimited, ending, batches), apart(delimited, ending))
+      })
+    )
+  })
+
+  it("are copied: who reuses its buffer for the next one changes nothing", () => {
+    const gathered = Encoders.lengthPrefixed({ headerBytes: 1, endian: "big" }).gathered()
+    const scratch = utf8("one")
+    gathered.add(scratch)
+    scratch.set(utf8("two"))
+    gathered.add(scratch)
+    assert.deepStrictEqual(gathered.take(), utf8("\u0003one\u0003two"))
+  })
+
+  it("lose nothing when one among them cannot be a message", () => {
+    const lines = Encoders.lines.gathered()
+    lines.add("a")
+    assert.throws(() => lines.add("b\nc"), RangeError)
+    lines.add("d")
+    assert.strictEqual(lines.take(), "a\nd\n")
+    const delimited = Encoders.delimited(utf8(";")).gathered()
+    delimited.add(utf8("a"))
+    assert.throws(() => delimited.add(utf8("b;c")), RangeError, "payload of 3 bytes would end at byte 1")
+    delimited.add(utf8("d"))
+    assert.deepStrictEqual(delimited.take(), utf8("a;d;"))
   })
 })
 

@@ -196,6 +196,19 @@ describe("respond", () => {
     })
   )
 
+  it.effect("what a handler writes by itself comes behind the answers before it", () =>
+    Effect.gen(function* () {
+      const transport = new FakeTransport()
+      const here = yield* connected(transport)
+      const answer = (line: string) =>
+        line === "b" ? Effect.as(here.write("raw\n"), "B") : Effect.succeed(line.toUpperCase())
+      yield* Effect.forkChild(Effect.exit(Framing.lines(here).pipe(Framing.respond(answer))))
+      yield* settled
+      transport.receiver.onData(utf8("a\nb\nc\n"))
+      assert.strictEqual(writes(transport).join(""), "A\nraw\nB\nC\n")
+    })
+  )
+
   it.effect("one that has to wait sends the answers before it first, and holds those behind it", () =>
     Effect.gen(function* () {
       const { fiber, transport } = yield* responding((line) =>
@@ -358,6 +371,120 @@ describe("respond", () => {
       yield* passing(1)
       yield* Fiber.join(interrupting)
       assert.deepStrictEqual(events, ["finalized", "interrupted"])
+    })
+  )
+})
+
+describe("answers of a loop that pulls", () => {
+  /** Answers lines over a fake pipe, one by one. */
+  const pulling = Effect.fnUntraced(function* <E>(
+    answer: (framed: Framing.Framed<string, string>, line: string) => Effect.Effect<unknown, E>
+  ) {
+    const transport = new FakeTransport()
+    const here = yield* connected(transport)
+    const framed = Framing.lines(here)
+    const loop = Effect.gen(function* () {
+      while (true) yield* answer(framed, yield* framed.pull)
+    })
+    const fiber = yield* Effect.forkChild(Effect.exit(loop))
+    yield* settled
+    return { fiber, framed, here, transport }
+  })
+
+  it.effect("leave in one write when what arrived has been read, and one alone leaves at once", () =>
+    Effect.gen(function* () {
+      const { transport } = yield* pulling((framed, line) => Framing.write(framed, line.toUpperCase()))
+      transport.receiver.onData(utf8("a\nb\nc\nd"))
+      assert.deepStrictEqual(writes(transport), ["A\nB\nC\n"])
+      transport.receiver.onData(utf8("e\n"))
+      assert.deepStrictEqual(writes(transport), ["A\nB\nC\n", "DE\n"])
+    })
+  )
+
+  it.effect("do not wait for a loop that waits: they leave at the end of the turn", () =>
+    Effect.gen(function* () {
+      const { transport } = yield* pulling((framed, line) =>
+        Effect.andThen(Framing.write(framed, line), line === "b" ? Effect.sleep(1000) : Effect.void)
+      )
+      transport.receiver.onData(utf8("a\nb\nc\n"))
+      assert.deepStrictEqual(writes(transport), [])
+      yield* settled
+      assert.deepStrictEqual(writes(transport), ["a\nb\n"])
+      yield* passing(1000)
+      assert.deepStrictEqual(writes(transport), ["a\nb\n", "c\n"])
+    })
+  )
+
+  it.effect("keep their place among other writes, and among another framing's", () =>
+    Effect.gen(function* () {
+      const { here, transport } = yield* pulling((framed, line) =>
+        Effect.gen(function* () {
+          yield* Framing.write(framed, line)
+          if (line === "a") yield* framed.connection.write("raw\n")
+          if (line === "b") yield* Framing.write(other, utf8("x"))
+        })
+      )
+      const other = Framing.lengthPrefixed(here, { headerBytes: 1 })
+      transport.receiver.onData(utf8("a\nb\nc\n"))
+      yield* settled
+      assert.strictEqual(writes(transport).join(""), "a\nraw\nb\n\u0001xc\n")
+    })
+  )
+
+  it.effect("are written before the close, and before a half-close", () =>
+    Effect.gen(function* () {
+      for (const end of ["close", "closeWrite"] as const) {
+        const { transport } = yield* pulling((framed, line) =>
+          Effect.andThen(Framing.write(framed, line), line === "b" ? framed.connection[end] : Effect.void)
+        )
+        transport.receiver.onData(utf8("a\nb\nc\n"))
+        yield* settled
+        assert.deepStrictEqual(transport.told.slice(0, 2), ["write 4", "closeWrite"])
+      }
+    })
+  )
+
+  it.effect("that an abort takes back were not sent, and are counted so", () =>
+    Effect.gen(function* () {
+      const { here, transport } = yield* pulling((framed, line) =>
+        Effect.andThen(Framing.write(framed, line), line === "b" ? framed.connection.abort : Effect.void)
+      )
+      transport.receiver.onData(utf8("a\nb\nc\n"))
+      const outcome = yield* here.outcome
+      assert.deepStrictEqual(writes(transport), [])
+      assert.deepStrictEqual([outcome.bytesWritten, outcome.bytesUnsent], [0, 4])
+    })
+  )
+
+  it.effect("are written as they come when they are long, and wait for a peer that does not read", () =>
+    Effect.gen(function* () {
+      const { transport } = yield* pulling((framed) => Framing.write(framed, "x".repeat(40_000)))
+      transport.hasRoom = false
+      transport.receiver.onData(utf8("1\n2\n3\n4\n5\n"))
+      yield* settled
+      assert.deepStrictEqual(
+        transport.written.map(({ length }) => length),
+        [80_002]
+      )
+      transport.hasRoom = true
+      transport.receiver.onWritable()
+      yield* settled
+      assert.deepStrictEqual(
+        transport.written.map(({ length }) => length),
+        [80_002, 80_002, 40_001]
+      )
+    })
+  )
+
+  it.effect("that cannot be messages are a defect, and those before them are written", () =>
+    Effect.gen(function* () {
+      const { fiber, here, transport } = yield* pulling((framed, line) =>
+        Framing.write(framed, line === "b" ? "b\nb" : line)
+      )
+      transport.receiver.onData(utf8("a\nb\nc\n"))
+      assert.isTrue(Exit.hasDies(yield* Fiber.join(fiber)))
+      yield* here.closeWrite
+      assert.deepStrictEqual(writes(transport), ["a\n"])
     })
   )
 })

@@ -40,6 +40,7 @@ const breakers: Readonly<Record<string, readonly [breaker: Broken.Breaker, expec
   "bytes arrive whole and in order, in writes of any size": [Broken.dropsAByte, "bytes arrive whole and in order"],
   "thousands of small writes arrive whole and in order": [Broken.swapsTwoWrites, "bytes arrive whole and in order"],
   "more bytes than every buffer holds go both ways at once": [Broken.doublesAChunk, "bytes arrive whole and in order"],
+  "text arrives as its bytes": [Broken.takesCharactersForBytes, "text arrives as its UTF-8"],
   "pipes side by side keep their bytes apart": [Broken.givesToAnother, "bytes arrive whole and in order"],
   "what comes before anyone listens waits": [
     Broken.losesWhatComesEarly,

@@ -47,6 +47,9 @@ export class Passing implements Transport, Receiver {
   write(bytes: Uint8Array): boolean {
     return this.inner.write(bytes)
   }
+  writeText(text: string): boolean | undefined {
+    return this.inner.writeText?.(text)
+  }
   closeWrite(): void {
     this.inner.closeWrite()
   }
@@ -169,6 +172,14 @@ export const givesToAnother = pipes(
       const other = this.all.find((pipe) => pipe.localAddress !== this.localAddress && pipe.receiver !== undefined)
       if (++this.chunks % 5 === 0 && other !== undefined) other.receiver.onData(bytes)
       else super.onData(bytes)
+    }
+  }
+)
+
+export const takesCharactersForBytes = pipes(
+  class extends Passing {
+    override writeText(text: string): boolean {
+      return this.write(Uint8Array.from(text, (character) => character.charCodeAt(0)))
     }
   }
 )

@@ -84,10 +84,57 @@ const beforeAnyoneListens = Effect.fnUntraced(function* (trial: Trial, { here, t
   yield* exactly(trial, there, 1000)
 })
 
+/** Of one byte a character, of several, of two halves, and of more than a transport takes at once. */
+const texts = [
+  "a",
+  "line\n",
+  "é",
+  "€uro",
+  "\u{1F44B}",
+  "\uD83D",
+  "x".repeat(100_000),
+  "é".repeat(100_000),
+  "\u0000\u007F\u0080"
+]
+
+const encoder = new TextEncoder()
+
+const asText = Effect.fnUntraced(function* (trial: Trial, { here, there }: Ends) {
+  const heard: Array<Uint8Array> = []
+  here.attach()
+  there.pipe.attach({ ...deaf, onData: (bytes) => void heard.push(bytes) })
+  there.pipe.resume()
+  for (const text of texts) {
+    yield* trial.until(() => here.hasRoom, "room comes back")
+    here.hasRoom = here.pipe.writeText(text) ?? here.pipe.write(encoder.encode(text))
+  }
+  here.pipe.closeWrite()
+  yield* trial.until(() => there.ended, "the end arrives behind the text")
+  // One by one: two halves of a character that were written apart are two unknown ones.
+  const expected = texts.flatMap((text) => [...encoder.encode(text)])
+  const bytes = heard.flatMap((chunk) => [...chunk])
+  const wrong = bytes.findIndex((byte, index) => byte !== expected[index])
+  yield* trial.holds(
+    wrong < 0 && bytes.length === expected.length,
+    "text arrives as its UTF-8",
+    wrong < 0 ? `${bytes.length} bytes arrived, of ${expected.length}` : `byte ${wrong} is another`
+  )
+})
+
+const deaf = {
+  onData: () => {},
+  onEnd: () => {},
+  onWritable: () => {},
+  onFlushed: () => {},
+  onBroken: () => {},
+  onReleased: () => {}
+}
+
 export const laws: ReadonlyArray<LawOf> = [
   { name: "bytes arrive whole and in order, in writes of any size", law: forBothEnds(ofAnySize) },
   { name: "thousands of small writes arrive whole and in order", law: forBothEnds(inSmallWrites) },
   { name: "more bytes than every buffer holds go both ways at once", law: forBothEnds(bothWays) },
+  { name: "text arrives as its bytes", law: forBothEnds(asText, false) },
   { name: "pipes side by side keep their bytes apart", law: sideBySide },
   { name: "what comes before anyone listens waits", law: forBothEnds(beforeAnyoneListens, false) }
 ]

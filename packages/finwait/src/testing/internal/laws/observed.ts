@@ -10,7 +10,7 @@ export interface Notes {
   broke(expected: string, happened: string): void
 }
 
-type Act = "attach" | "resume" | "pause" | "catchUp" | "write" | "closeWrite" | "reset" | "release"
+type Act = "attach" | "resume" | "pause" | "catchUp" | "write" | "writeText" | "closeWrite" | "reset" | "release"
 
 export class Observed implements Transport.Transport, Transport.Receiver {
   readonly name: string
@@ -24,6 +24,7 @@ export class Observed implements Transport.Transport, Transport.Receiver {
     pause: 0,
     catchUp: 0,
     write: 0,
+    writeText: 0,
     closeWrite: 0,
     reset: 0,
     release: 0
@@ -98,7 +99,17 @@ export class Observed implements Transport.Transport, Transport.Receiver {
   }
 
   write(bytes: Uint8Array): boolean {
-    const hasRoom = this.act("write", true, () => this.inner.write(bytes), bytes.length)
+    return this.wait(this.act("write", true, () => this.inner.write(bytes), bytes.length))
+  }
+
+  writeText(text: string): boolean | undefined {
+    const { inner } = this
+    if (inner.writeText === undefined) return undefined
+    const taken = this.act("writeText", true, () => inner.writeText!(text), text.length)
+    return taken === undefined ? undefined : this.wait(taken)
+  }
+
+  private wait(hasRoom: boolean): boolean {
     if (hasRoom) return true
     this.toldToWait = true
     this.notes.note(this.name, "is told to wait")
