@@ -67,6 +67,15 @@ export class Program {
     if (!found()) throw new Error(`ended without saying "${text}"\n${this.transcript}`)
   }
 
+  /** Waits until it has printed so many lines. */
+  async hasSaid(lines: number): Promise<void> {
+    await this.watch.until(
+      () => this.lines.length >= lines,
+      boundMillis,
+      () => `${lines} lines\n${this.transcript}`
+    )
+  }
+
   /** Waits for the line that says where it listens, and returns the address. */
   async listening(): Promise<string> {
     await this.says(`"listening"`)

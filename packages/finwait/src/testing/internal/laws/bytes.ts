@@ -111,8 +111,8 @@ const asText = Effect.fnUntraced(function* (trial: Trial, { here, there }: Ends)
   here.pipe.closeWrite()
   yield* trial.until(() => there.ended, "the end arrives behind the text")
   // One by one: two halves of a character that were written apart are two unknown ones.
-  const expected = texts.flatMap((text) => [...encoder.encode(text)])
-  const bytes = heard.flatMap((chunk) => [...chunk])
+  const expected = joined(texts.map((text) => encoder.encode(text)))
+  const bytes = joined(heard)
   const wrong = bytes.findIndex((byte, index) => byte !== expected[index])
   yield* trial.holds(
     wrong < 0 && bytes.length === expected.length,
@@ -120,6 +120,16 @@ const asText = Effect.fnUntraced(function* (trial: Trial, { here, there }: Ends)
     wrong < 0 ? `${bytes.length} bytes arrived, of ${expected.length}` : `byte ${wrong} is another`
   )
 })
+
+const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const all = new Uint8Array(chunks.reduce((bytes, { length }) => bytes + length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    all.set(chunk, at)
+    at += chunk.length
+  }
+  return all
+}
 
 const deaf = {
   onData: () => {},
