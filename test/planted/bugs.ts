@@ -14,8 +14,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "the linger is skipped",
     file: "internal/close.ts",
-    from: `if (input.peerEnded) return this.end({ _tag: "Graceful", ...this.account() })`,
-    to: `if (input !== undefined) return this.end({ _tag: "Graceful", ...this.account() })`
+    from: `if (input.peerEnded) return this.end(this.account("Graceful"))`,
+    to: `if (input !== undefined) return this.end(this.account("Graceful"))`
   },
   {
     name: "FIN is sent before everything is flushed",
@@ -26,7 +26,7 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "the deadline is not armed",
     file: "internal/close.ts",
-    from: `this.deadline = setAlarm(environment.context, environment.deadlineMillis, () => this.cut("deadline"), this.began)`,
+    from: "this.deadline = environment.alarms.set(environment.deadlineMillis, this, this.began)",
     to: ""
   },
   {
@@ -86,8 +86,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "a linger that expired is called graceful",
     file: "internal/close.ts",
-    from: `this.end({ _tag: "LingerExpired", ...this.account(), limit })`,
-    to: `this.end({ _tag: "Graceful", ...this.account() }), limit`
+    from: `this.end({ ...this.account("LingerExpired"), limit })`,
+    to: `this.end(this.account("Graceful")), limit`
   },
   {
     name: "progress does not prolong the linger",
@@ -104,8 +104,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "a drain does not read what had arrived",
     file: "internal/input.ts",
-    from: "this.transport.catchUp(() => {\n      if (part === this.sweepPart) this.finishSweep()\n    })",
-    to: "if (part === this.sweepPart) this.finishSweep()"
+    from: "this.transport.catchUp(() => {\n      if (part === sweep.part) this.finishSweep()\n    })",
+    to: "if (part === sweep.part) this.finishSweep()"
   },
   {
     name: "who comes from the backlog is not told of the drain",
@@ -123,7 +123,7 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "a drain forgets one that it has counted",
     file: "internal/server.ts",
     from: "if (!this.served.delete(served)) return",
-    to: "if (!this.served.has(served)) return"
+    to: "if (served.place < 0) return"
   },
   {
     name: "writes overtake each other",
@@ -146,14 +146,14 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "an interrupted handler's connection is not closed",
     file: "internal/server.ts",
-    from: 'if (exit._tag === "Failure") this.handlerFailed(connection, exit)\n      connection.beginClose()',
-    to: 'if (exit._tag === "Failure") return this.handlerFailed(connection, exit)\n      connection.beginClose()'
+    from: 'if (exit._tag === "Failure") this.handlerFailed(connection, exit)\n    connection.beginClose()',
+    to: 'if (exit._tag === "Failure") return this.handlerFailed(connection, exit)\n    connection.beginClose()'
   },
   {
     name: "a deadline is twice as long as it says",
     file: "internal/close.ts",
-    from: `environment.deadlineMillis, () => this.cut("deadline"), this.began)`,
-    to: `2 * environment.deadlineMillis, () => this.cut("deadline"), this.began)`
+    from: "environment.deadlineMillis, this, this.began)",
+    to: "2 * environment.deadlineMillis, this, this.began)"
   },
   {
     name: "a close that was too long says that it was not",

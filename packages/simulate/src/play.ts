@@ -105,10 +105,20 @@ const reading = Effect.fnUntraced(function* (
 const patiently = (reading: Effect.Effect<Ending>): Effect.Effect<Ending> =>
   Effect.timeoutOrElse(reading, { duration: "2 hours", orElse: () => Effect.succeed<Ending>("none") })
 
+const answering = Effect.fnUntraced(function* (
+  lines: Framing.Framed<string, string>,
+  job: () => Effect.Effect<string>
+) {
+  while (true) {
+    yield* lines.pull
+    yield* Framing.write(lines, yield* job())
+  }
+})
+
 const handler =
   (scenario: Scenario, handled: (connection: Connection.Connection) => Handled) =>
   (connection: Connection.Connection): Effect.Effect<unknown, unknown> => {
-    const { bytes, jobMillis, kind, pieceBytes } = scenario.server
+    const { bare, bytes, jobMillis, kind, oneByOne, pieceBytes } = scenario.server
     const record = handled(connection)
     const sending = Effect.gen(function* () {
       for (let sent = 0; sent < bytes; sent += pieceBytes) {
@@ -122,11 +132,10 @@ const handler =
           return connection.each((chunk) => connection.write(chunk))
         case "jobs": {
           let answered = 0
-          return Framing.lines(connection).pipe(
-            Framing.respond(() =>
-              Effect.map(jobMillis === 0 ? Effect.void : Effect.sleep(jobMillis), () => String(answered++))
-            )
-          )
+          const lines = Framing.lines(connection)
+          const job = () =>
+            Effect.map(jobMillis === 0 ? Effect.void : Effect.sleep(jobMillis), () => String(answered++))
+          return oneByOne ? answering(lines, job) : Framing.respond(lines, job)
         }
         case "download":
           return sending
@@ -141,6 +150,7 @@ const handler =
           return Effect.all([sending, receiving], { concurrency: 2 })
       }
     }
+    if (bare && (kind === "echo" || kind === "jobs")) return work()
     return Effect.onExit(work(), (exit) =>
       Effect.map(Clock.currentTimeMillis, (millis) => {
         record.endedMillis = millis

@@ -53,6 +53,10 @@ export interface Scenario {
   readonly patient: boolean
   readonly server: {
     readonly kind: ServerKind
+    /** `echo` and `jobs` are the whole handler, which then runs without a fiber and is not watched. */
+    readonly bare: boolean
+    /** `jobs` are pulled and answered one by one. */
+    readonly oneByOne: boolean
     readonly jobMillis: number
     /** What `download` and `both` send, and in which pieces. */
     readonly bytes: number
@@ -140,6 +144,8 @@ export const draw = (seed: number): Scenario => {
     patient,
     server: {
       kind,
+      bare: chance(0.5),
+      oneByOne: chance(0.4),
       jobMillis,
       bytes: chance(0.05) ? whole(20_000, 300_000) : among(0, whole(1, 100), whole(1000, 20_000)),
       pieceBytes: among(whole(1000, 20_000), 100_000),

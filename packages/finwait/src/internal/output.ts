@@ -67,7 +67,7 @@ export class Output {
    */
   gather<Out>(message: Out, into: Gathered<Out>): Written {
     if (this.state !== "open") return this.failure("write")
-    if (this.gathered !== undefined && this.gathered !== into) this.release()
+    if (this.gathered !== into) this.handOver()
     into.add(message)
     this.gathered = into
     return into.size < gatherBytes ? Exit.void : this.release()
@@ -75,22 +75,33 @@ export class Output {
 
   /** Writes what was gathered. */
   release(): Written {
+    if (this.gathered === undefined) return Exit.void
+    this.handOver()
+    return this.room()
+  }
+
+  /** The same, for who does not wait for room. */
+  handOver(): void {
     const { gathered } = this
-    if (gathered === undefined) return Exit.void
+    if (gathered === undefined) return
     this.gathered = undefined
-    return this.write(gathered.take())
+    this.put(gathered.take())
   }
 
   write(data: Data): Written {
-    if (this.gathered !== undefined) this.release()
+    this.handOver()
     if (this.state !== "open") return this.failure("write")
     if (data.length === 0) return Exit.void
-    if (typeof data !== "string" || !this.writeText(data)) this.writeBytes(bytesOf(data))
-    return this.accepting || !this.waitForRoom ? Exit.void : this.awaitRoom()
+    this.put(data)
+    return this.room()
+  }
+
+  private put(data: Data): void {
+    if (typeof data !== "string" || !this.putText(data)) this.putBytes(bytesOf(data))
   }
 
   /** Whether the transport takes text as it is. */
-  private writeText(text: string): boolean {
+  private putText(text: string): boolean {
     const { transport } = this
     if (!this.accepting || text.length > sliceBytes) return false
     const accepting = transport.writeText?.(text)
@@ -100,7 +111,7 @@ export class Output {
     return true
   }
 
-  private writeBytes(bytes: Uint8Array): void {
+  private putBytes(bytes: Uint8Array): void {
     this.bytesTaken += bytes.length
     if (this.accepting && bytes.length <= sliceBytes) {
       this.accepting = this.transport.write(bytes)
@@ -109,6 +120,10 @@ export class Output {
       this.queueBytes += bytes.length
       this.pump()
     }
+  }
+
+  private room(): Written {
+    return this.accepting || !this.waitForRoom ? Exit.void : this.awaitRoom()
   }
 
   private awaitRoom(): Written {
@@ -148,7 +163,7 @@ export class Output {
   /** No more writes: sends FIN behind everything that was written. */
   end(): void {
     if (this.state !== "open") return
-    this.release()
+    this.handOver()
     this.state = "ended"
     if (this.queueBytes === 0) this.transport.closeWrite()
   }
@@ -199,7 +214,7 @@ export class Output {
   private freeze(): void {
     // Counted like everything that was written and never left.
     this.accepting = false
-    this.release()
+    this.handOver()
     this.unsentAtEnd = this.bytesUnsent
     this.queue = undefined
     this.queueBytes = 0
