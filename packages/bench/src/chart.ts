@@ -89,7 +89,7 @@ export const growth = (
   const present = shown.filter((id) => results.some((row) => row.results.some(({ subject }) => subject === id)))
   const rows = results.toSorted((one, other) => of(rowOf(one.row)) - of(rowOf(other.row)))
   return svg(860, 380, {
-    ...title(name, "microseconds per message; less is better"),
+    ...title(name, "microseconds of the server's processor per message; less is better"),
     grid: { left: 10, right: 30, top: 56, bottom: 60 },
     legend: { ...legend, data: present.map(subjectTitle) },
     xAxis: {
@@ -107,10 +107,7 @@ export const growth = (
       name: subjectTitle(id),
       itemStyle: { color: colours[id] },
       lineStyle: { color: colours[id] },
-      data: rows.map((row) => {
-        const values = row.results.find(({ subject }) => subject === id)?.values.toSorted((a, b) => a - b)
-        return values === undefined ? null : (1e6 / values[Math.floor(values.length / 2)]!).toFixed(2)
-      })
+      data: rows.map((row) => row.results.find(({ subject }) => subject === id)?.cpuMicros.toFixed(2) ?? null)
     }))
   })
 }

@@ -2,12 +2,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { bars, growth } from "./chart.ts"
+import type { Profile } from "./profile.ts"
 import { busyShare, noiseOf, ratioOf, type Run } from "./report.ts"
 import type { RowResult } from "./rounds.ts"
 import { type Group, lessIsBetter, rows } from "./rows.ts"
 import { spread } from "./statistics.ts"
 import { reference, subjects } from "./subjects.ts"
-import { figure, head, rowOf } from "./text.ts"
+import { figure, head, profilesText, rowOf } from "./text.ts"
 
 const docs = join(import.meta.dirname, "../../../docs")
 const begin = "<!-- begin: written by `npx -y pnpm@12 bench --docs` -->"
@@ -40,6 +41,18 @@ const table = (results: ReadonlyArray<RowResult>): string => {
   return [heads, heads.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
 }
 
+/** Where the time goes in the rows that were looked at. */
+const standing = (profiles: ReadonlyArray<Profile>): ReadonlyArray<string> => {
+  const looked = [...new Set(profiles.map(({ row }) => row))]
+  const texts = looked.map((id) =>
+    profilesText(
+      rowOf(id),
+      profiles.filter(({ row }) => row === id)
+    )
+  )
+  return texts.length === 0 ? [] : ["### Where the time goes", ...texts.map((text) => `\`\`\`text\n${text}\n\`\`\``)]
+}
+
 /** What the command writes, for a run. */
 export const generated = (run: Run): string => {
   const parts = groups.flatMap((group) => {
@@ -59,6 +72,7 @@ export const generated = (run: Run): string => {
       `Two equal \`node:net\` servers differed by up to ${Math.round(noisiest * 100)} % in a row. ` +
       `\\* the load generator was busy above ${Math.round(busyShare * 100)} % of its core.`,
     ...parts,
+    ...standing(run.profiles ?? []),
     "### How cost grows\n\n![by connections](charts/by-connections.svg)\n\n![by message size](charts/by-size.svg)"
   ].join("\n\n")
 }

@@ -11,11 +11,12 @@ import { missed, readFloors, writeFloors } from "./floors.ts"
 import { compile } from "./compile.ts"
 import { compared } from "./compare.ts"
 import { native } from "./native.ts"
+import { canProfile, profiles } from "./profile.ts"
 import { machine, type Run } from "./report.ts"
 import { measure, roundsOfProcess } from "./rounds.ts"
 import { rows } from "./rows.ts"
 import { reference, subjects, subjectsOf } from "./subjects.ts"
-import { head, rowText } from "./text.ts"
+import { head, profilesText, rowOf, rowText } from "./text.ts"
 
 const usage = `bench [options]
 
@@ -30,6 +31,8 @@ const usage = `bench [options]
   --check         fails when a ratio is below its floor by more than this run's own noise
   --record        makes this run's ratios the floors
   --from FILES    runs that were kept, instead of measuring; a later file's rows replace an earlier one's
+  --profile       where each row's time goes, by whose code it is, in place of how fast it is
+  --flags TEXT    V8's flags for the servers: what they would give
   --docs          writes the figures and the charts of docs/performance.md
   --help          this`
 
@@ -62,6 +65,8 @@ const read = () => {
           record: { type: "boolean", default: false },
           from: { type: "string" },
           docs: { type: "boolean", default: false },
+          profile: { type: "boolean", default: false },
+          flags: { type: "string", default: "" },
           help: { type: "boolean", default: false }
         }
       }).values
@@ -87,6 +92,7 @@ const read = () => {
     throw new WrongArguments("--docs writes everything: --only and --subjects would leave it with some")
   return {
     ...values,
+    flags: values.flags.split(" ").filter((flag) => flag !== ""),
     only,
     rounds,
     seconds: positive("seconds", values.seconds ?? (values.quick ? "0.2" : "0.5")),
@@ -117,7 +123,7 @@ const keep = ({ json }: Options, run: Run): void => {
 
 const measureAll = async (options: Options): Promise<Run> => {
   compile()
-  const { chosen, only, rounds, seconds } = options
+  const { chosen, flags, only, rounds, seconds } = options
   const programs = native()
   const about = { machine: machine(programs === undefined ? "Node" : "C"), rounds, seconds }
   console.log(head(about))
@@ -127,7 +133,7 @@ const measureAll = async (options: Options): Promise<Run> => {
   const results: Array<Run["rows"][number]> = []
   const run = { date: new Date().toISOString().slice(0, 10), ...about }
   for (const row of chosen) {
-    const result = await measure(row, { rounds, seconds, warmSeconds, only, native: programs, progress })
+    const result = await measure(row, { rounds, seconds, warmSeconds, only, native: programs, flags, progress })
     progress("")
     console.log(`${rowText(result)}\n`)
     results.push(result)
@@ -146,12 +152,32 @@ const together = (files: ReadonlyArray<string>): Run => {
   return { ...last, rows: rows.flatMap(({ id }) => measured.get(id) ?? []) }
 }
 
+const profileAll = async ({ chosen, only }: Options): Promise<void> => {
+  compile()
+  for (const row of chosen.filter(canProfile)) {
+    const found = await profiles(row, only, native(), progress)
+    progress("")
+    console.log(`${profilesText(row, found)}\n`)
+  }
+}
+
+/** For the rows whose goals are the hardest to reach. */
+const inTheWay = async (): Promise<NonNullable<Run["profiles"]>> => {
+  compile()
+  const found: Array<NonNullable<Run["profiles"]>[number]> = []
+  for (const id of ["ping-64-100", "churn", "storm-server"]) {
+    found.push(...(await profiles(rowOf(id), undefined, native(), progress)))
+  }
+  progress("")
+  return found
+}
+
 const run = async (options: Options): Promise<boolean> => {
   const done = options.from === undefined ? await measureAll(options) : together(options.from.split(","))
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(done, null, 1)}\n`)
   if (options.compare !== undefined) console.log(compared(kept(options.compare), done))
   if (options.record) writeFloors(done)
-  if (options.docs) writeDocs(done)
+  if (options.docs) writeDocs(done.profiles === undefined ? { ...done, profiles: await inTheWay() } : done)
   if (!options.check) return true
   const below = missed(done, readFloors())
   console.log(below.length === 0 ? "every floor holds" : below.join("\n"))
@@ -161,6 +187,7 @@ const run = async (options: Options): Promise<boolean> => {
 const perform = async (options: Options): Promise<boolean> => {
   if (options.help) console.log(usage)
   else if (options.list) for (const { id, title } of [...rows, ...subjects]) console.log(`${id.padEnd(20)}${title}`)
+  else if (options.profile) await profileAll(options)
   else return run(options)
   return true
 }

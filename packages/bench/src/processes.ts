@@ -75,6 +75,12 @@ class Program {
     this.child.stdin!.write(`${command}\n`)
   }
 
+  /** Its standard input has ended, which tells it to leave. */
+  async end(): Promise<void> {
+    this.child.stdin!.end()
+    if (running.has(this.child)) await once(this.child, "exit")
+  }
+
   async kill(): Promise<void> {
     this.child.kill("SIGKILL")
     if (running.has(this.child)) await once(this.child, "exit")
@@ -97,11 +103,18 @@ export class Server {
     this.to = path ?? String(port)
   }
 
-  static async start(subject: Subject, row: Row, native: Native | undefined): Promise<Server> {
+  /** `flags` are Node's, for servers that are programs of it. */
+  static async start(
+    subject: Subject,
+    row: Row,
+    native: Native | undefined,
+    flags: ReadonlyArray<string> = []
+  ): Promise<Server> {
     const path = row.transport === "unix" ? join(tmpdir(), `finwait-bench-${process.pid}-${++sockets}.sock`) : undefined
     const words = [path ?? "tcp", ...(subject.variant === "" ? [] : [subject.variant]), row.service]
     const node = () => [
       process.execPath,
+      ...flags,
       "--import",
       join(here, "built.ts"),
       join(here, `servers/${subject.program}.ts`)
@@ -120,6 +133,11 @@ export class Server {
   /** Tells it to close every connection. */
   close(): void {
     this.program.say("close")
+  }
+
+  /** Lets it leave by itself. */
+  async end(): Promise<void> {
+    await this.program.end()
   }
 
   async kill(): Promise<void> {
@@ -152,6 +170,8 @@ export interface Closed {
   readonly resets: number
   readonly unanswered: number
   readonly seconds: number
+  /** The server's, for each connection. */
+  readonly cpuMicros: number
   readonly ownCpu: number
 }
 

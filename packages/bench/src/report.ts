@@ -1,6 +1,7 @@
 /** A run: what was measured, on what; and what its figures mean beside each other. */
 import { reference } from "./subjects.ts"
 import { cpus } from "node:os"
+import type { Profile } from "./profile.ts"
 import { pinning } from "./processes.ts"
 import type { Result, RowResult } from "./rounds.ts"
 import { noise, ratios, type Spread, spread } from "./statistics.ts"
@@ -20,6 +21,7 @@ export interface Run {
   readonly rounds: number
   readonly seconds: number
   readonly rows: ReadonlyArray<RowResult>
+  readonly profiles?: ReadonlyArray<Profile>
 }
 
 export const machine = (generator: "C" | "Node"): Machine => ({

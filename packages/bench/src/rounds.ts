@@ -15,6 +15,8 @@ import { type Subject, subjectsOf } from "./subjects.ts"
 export interface Sample {
   /** By the row's figure: operations a second, bytes a second, bytes of memory a connection, seconds of closing. */
   readonly value: number
+  /** Microseconds of the server's processor for an operation, or for a connection that ends; 0 where nobody can tell. */
+  readonly cpuMicros: number
   /** The share of a core that the load generator had for itself. */
   readonly ownCpu: number
   readonly errors: number
@@ -27,6 +29,7 @@ export interface Sample {
 export interface Result {
   readonly subject: string
   readonly values: ReadonlyArray<number>
+  readonly cpuMicros: number
   readonly ownCpu: number
   readonly errors: number
   readonly unanswered: number
@@ -39,7 +42,7 @@ export interface RowResult {
   readonly results: ReadonlyArray<Result>
 }
 
-const nothing = { ownCpu: 0, errors: 0, unanswered: 0, resets: 0, p99Micros: 0 }
+const nothing = { cpuMicros: 0, ownCpu: 0, errors: 0, unanswered: 0, resets: 0, p99Micros: 0 }
 
 /** One subject's sample of one row; an error says whose. */
 export const sample = async (
@@ -73,7 +76,8 @@ const sampled = async (
   const load = await Processes.load(server, row, native, seconds * (row.times ?? 1))
   const amount = row.figure === "bytes" ? load.bytes : load.ops
   if (amount === 0) throw new Error(`nothing came back in ${load.seconds.toFixed(1)} s`)
-  return { ...nothing, ...load, value: amount / load.seconds, ownCpu: load.ownCpu / load.seconds }
+  const cpuMicros = load.ops > 0 ? (load.serverCpu * 1e6) / load.ops : 0
+  return { ...nothing, ...load, value: amount / load.seconds, cpuMicros, ownCpu: load.ownCpu / load.seconds }
 }
 
 const middle = (samples: ReadonlyArray<Sample>, of: (sample: Sample) => number) => quantile(samples.map(of), 0.5)
@@ -83,6 +87,7 @@ const sum = (samples: ReadonlyArray<Sample>, of: (sample: Sample) => number) =>
 const resultOf = (subject: string, samples: ReadonlyArray<Sample>): Result => ({
   subject,
   values: samples.map(({ value }) => value),
+  cpuMicros: middle(samples, (sample) => sample.cpuMicros),
   ownCpu: middle(samples, (sample) => sample.ownCpu),
   errors: sum(samples, (sample) => sample.errors),
   unanswered: middle(samples, (sample) => sample.unanswered),
@@ -96,6 +101,8 @@ export interface Options {
   /** Not measured: until V8 has compiled what runs often. */
   readonly warmSeconds: number
   readonly native: Native | undefined
+  /** V8's, for the servers. */
+  readonly flags?: ReadonlyArray<string>
   /** Only these subjects, if it is not all of them. */
   readonly only?: ReadonlyArray<string> | undefined
   /** Told before each sample. */
@@ -122,14 +129,16 @@ class Servers {
   private readonly running = new Map<string, Promise<Processes.Server>>()
   private readonly row: Row
   private readonly native: Native | undefined
+  private readonly flags: ReadonlyArray<string>
 
-  constructor(row: Row, native: Native | undefined) {
+  constructor(row: Row, { flags = [], native }: Options) {
     this.row = row
     this.native = native
+    this.flags = flags
   }
 
   of(subject: Subject): Promise<Processes.Server> {
-    const running = this.running.get(subject.id) ?? Processes.Server.start(subject, this.row, this.native)
+    const running = this.running.get(subject.id) ?? Processes.Server.start(subject, this.row, this.native, this.flags)
     this.running.set(subject.id, running)
     return running
   }
@@ -146,7 +155,7 @@ export const measure = async (row: Row, options: Options): Promise<RowResult> =>
   const { native, only, progress, rounds, seconds, warmSeconds } = options
   const subjects = subjectsOf(row, native !== undefined, only)
   const samples = new Map(subjects.map(({ id }) => [id, [] as Array<Sample>]))
-  const servers = new Servers(row, native)
+  const servers = new Servers(row, options)
   const start = async () => {
     await servers.kill()
     await Promise.all(subjects.map((subject) => servers.of(subject)))

@@ -10,6 +10,8 @@ export interface Subject {
   /** How its handler is written; the program's own word. */
   readonly variant: string
   readonly services: ReadonlyArray<Service>
+  /** The only kinds of work that it is there for. */
+  readonly modes?: ReadonlyArray<Row["mode"]>
 }
 
 const framed = ["lines", "u32"] as const
@@ -37,6 +39,15 @@ export const subjects: ReadonlyArray<Subject> = [
   },
   { id: "finwait-pull", title: "Finwait, pull loop", program: "finwait", variant: "pull", services: all },
   { id: "finwait-each", title: "Finwait, each", program: "finwait", variant: "each", services: notSource },
+  // What is saved where nobody looks.
+  {
+    id: "finwait-observed",
+    title: "Finwait, each, traced and its metrics read",
+    program: "finwait",
+    variant: "observed",
+    services: ["echo"],
+    modes: ["churn"]
+  },
   { id: "finwait-stream", title: "Finwait, Stream", program: "finwait", variant: "stream", services: all },
   {
     id: "finwait-framing",
@@ -53,8 +64,9 @@ export const subjectsOf = (row: Row, hasCompiler: boolean, only?: ReadonlyArray<
   row.figure === "simulated"
     ? []
     : subjects.filter(
-        ({ id, program, services }) =>
+        ({ id, modes, program, services }) =>
           services.includes(row.service) &&
+          (modes === undefined || modes.includes(row.mode)) &&
           (hasCompiler || program !== "echod") &&
           (only === undefined || only.includes(id))
       )

@@ -1,5 +1,6 @@
 /** A run, as text for a terminal. */
 import { busyShare, noiseOf, ratioOf, type Run } from "./report.ts"
+import { owners, type Profile } from "./profile.ts"
 import type { Result, RowResult } from "./rounds.ts"
 import { lessIsBetter, type Row, rows } from "./rows.ts"
 import { spread } from "./statistics.ts"
@@ -35,6 +36,36 @@ const remarks = ({ errors, ownCpu, resets, unanswered }: Result): string =>
     ...(unanswered > 0 ? [`${unanswered} unanswered`] : [])
   ].join(", ")
 
+/** Columns beside each other, the first to the left and the others to the right. */
+const aligned = (table: ReadonlyArray<ReadonlyArray<string>>, left: ReadonlyArray<number>): ReadonlyArray<string> => {
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)))
+  const pad = (cell: string, column: number) =>
+    left.includes(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+  return table.map((line) => `  ${line.map(pad).join("  ")}`.trimEnd())
+}
+
+const sum = (values: ReadonlyArray<number>): number => values.reduce((before, value) => before + value, 0)
+
+/** Where the time of a row's servers goes. */
+export const profilesText = (row: Row, profiles: ReadonlyArray<Profile>): string => {
+  const each = row.mode === "hold" ? "connection" : "operation"
+  const line = (title: string, of: (profile: Profile) => string) => [title].concat(profiles.map(of))
+  const table = [
+    line("", ({ subject }) => subjectTitle(subject)),
+    ...owners.map(([owner, title]) => line(title, ({ micros }) => micros[owner].toFixed(2))),
+    line("together", ({ micros }) => sum(Object.values(micros)).toFixed(2))
+  ]
+  const functions = profiles.map(
+    ({ functions, subject }) =>
+      `  ${subjectTitle(subject)}: ${functions.map(({ micros, name }) => `${name} ${micros.toFixed(2)}`).join(", ")}`
+  )
+  return [
+    `${row.title}: microseconds for each ${each}, with a profiler looking on`,
+    ...aligned(table, [0]),
+    ...functions
+  ].join("\n")
+}
+
 /** One row's table. */
 export const rowText = (result: RowResult): string => {
   const row = rowOf(result.row)
@@ -46,18 +77,16 @@ export const rowText = (result: RowResult): string => {
       figure(row, values.median),
       ratio === undefined ? "" : ratio.median.toFixed(2),
       ratio === undefined ? "" : `${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}`,
+      one.cpuMicros > 0 ? `${one.cpuMicros.toFixed(1)} µs` : "",
       `${Math.round(one.ownCpu * 100)} %`,
       remarks(one)
     ]
   })
-  const table = [["", "median", "ratio", "quartiles", "generator", ""], ...cells]
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)))
+  const table = [["", "median", "ratio", "quartiles", "server", "generator", ""], ...cells]
   const less = lessIsBetter(row) ? "; less is better" : ""
   return [
     `${row.title} (${row.id}); equal programs differ by ${Math.round(noiseOf(result) * 100)} %${less}`,
-    ...table.map((line) =>
-      `  ${line.map((cell, column) => (column === 0 || column === 5 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join("  ")}`.trimEnd()
-    )
+    ...aligned(table, [0, 6])
   ].join("\n")
 }
 

@@ -2,7 +2,19 @@
  * That the benchmark measures: every subject of every kind of work answers, ratios are what they say, and a server that
  * is dead or wrong is an error and not a figure. Nothing here is timed.
  */
-import { compile, Floors, Native, Processes, Report, Rounds, Rows, Statistics, Subjects, Text } from "@finwait/bench"
+import {
+  compile,
+  Floors,
+  Native,
+  Processes,
+  Profile,
+  Report,
+  Rounds,
+  Rows,
+  Statistics,
+  Subjects,
+  Text
+} from "@finwait/bench"
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "vitest"
@@ -126,6 +138,7 @@ describe("the figures", () => {
   const result = (subject: string, values: ReadonlyArray<number>): Rounds.Result => ({
     subject,
     values,
+    cpuMicros: 1,
     ownCpu: 0.5,
     errors: 0,
     unanswered: 0,
@@ -174,6 +187,55 @@ describe("the figures", () => {
     assert.include(Text.rowText(busy), "load generator at 97 %")
     assert.notInclude(Text.rowText(row!), "load generator at")
   })
+})
+
+describe("a profile", () => {
+  const frame = (id: number, functionName: string, url: string) => ({
+    id,
+    callFrame: { functionName, url, lineNumber: 1 }
+  })
+  const nodes = [
+    frame(1, "(idle)", ""),
+    frame(2, "(garbage collector)", ""),
+    frame(3, "writev", ""),
+    frame(4, "onread", "node:internal/stream_base_commons"),
+    frame(5, "runLoop", "file:///somewhere/node_modules/effect/dist/internal/effect.js"),
+    frame(6, "take", "file:///somewhere/packages/finwait/dist/internal/input.js"),
+    frame(7, "", "file:///somewhere/packages/bench/src/servers/finwait.ts")
+  ]
+
+  it("adds up by whose code it is, for an operation, of the last part alone", () => {
+    const samples = [3, 3, 1, 2, 3, 4, 5, 6, 7, 6]
+    const timeDeltas = [1e6, 1e6, 1e6, 10, 20, 30, 40, 50, 60, 50]
+    assert.deepStrictEqual(Profile.addUp({ nodes, samples, timeDeltas }, 0.5, 10), {
+      micros: { garbage: 1, system: 2, node: 3, effect: 4, finwait: 10, handler: 6 },
+      functions: [
+        { name: "take (input.js)", micros: 10 },
+        { name: "(anonymous) (finwait.ts)", micros: 6 },
+        { name: "runLoop (effect.js)", micros: 4 },
+        { name: "onread (stream_base_commons)", micros: 3 },
+        { name: "writev", micros: 2 },
+        { name: "(garbage collector)", micros: 1 }
+      ]
+    })
+  })
+
+  it.each(["ping-64-100", "churn", "storm-server"])(
+    "is made of a server at work (%s)",
+    async (id) => {
+      const found = await Profile.profiles(small(Text.rowOf(id)), ["raw", "finwait-pull"], native, () => {}, 0.2)
+      assert.deepStrictEqual(
+        found.map(({ subject }) => subject),
+        ["raw", "finwait-pull"]
+      )
+      const [bare, finwait] = found.map(({ micros }) => micros)
+      assert.isAbove(bare!.system, 0)
+      assert.deepStrictEqual([bare!.effect, bare!.finwait], [0, 0])
+      assert.isAbove(finwait!.effect + finwait!.finwait, 0)
+      assert.include(Text.profilesText(Text.rowOf(id), found), "Finwait, pull loop")
+    },
+    enough
+  )
 })
 
 describe("the command", () => {

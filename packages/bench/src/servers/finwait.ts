@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import type { Connection } from "finwait/Connection"
 import * as Framing from "finwait/Framing"
 import * as Server from "finwait/Server"
@@ -49,6 +51,7 @@ const oneByOne = Effect.fnUntraced(function* <Message>(framed: Framing.Framed<Me
 const variants: Record<string, (connection: Connection) => Effect.Effect<unknown, unknown>> = {
   pull: service === "source" ? source : pull,
   each: (connection) => connection.each(answered(connection)),
+  observed: (connection) => connection.each(answered(connection)),
   stream:
     service === "source"
       ? (connection) => Stream.runForEach(Stream.forever(Stream.succeed(block)), (bytes) => connection.write(bytes))
@@ -65,7 +68,15 @@ const server = Server.layer({
   handler,
   onListening: (address) => Effect.sync(() => ready(address._tag === "Tcp" ? address.port : 0))
 })
-const running = Effect.runFork(
-  Layer.launch(Layer.provide(server, NodeNetwork.layer)).pipe(Effect.provideService(Logger.LogToStderr, true))
+/** A tracer that keeps nothing, and metrics that are read ten times a second: the least that looking on costs. */
+const tracer = Tracer.make({ span: (options) => new Tracer.NativeSpan(options) })
+const observed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.raceFirst(effect, Effect.forever(Effect.andThen(Effect.sleep(100), Metric.snapshot))).pipe(
+    Effect.provideService(Tracer.Tracer, tracer)
+  )
+
+const serving = Layer.launch(Layer.provide(server, NodeNetwork.layer)).pipe(
+  Effect.provideService(Logger.LogToStderr, true)
 )
+const running = Effect.runFork(command.variant === "observed" ? observed(serving) : serving)
 onCommand(() => void Effect.runFork(Fiber.interrupt(running)))
