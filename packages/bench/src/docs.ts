@@ -2,13 +2,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { bars, growth } from "./chart.ts"
+import { peers, reached } from "./goals.ts"
 import type { Profile } from "./profile.ts"
 import { busyShare, noiseOf, ratioOf, type Run } from "./report.ts"
 import type { RowResult } from "./rounds.ts"
 import { type Group, lessIsBetter, rows } from "./rows.ts"
 import { spread } from "./statistics.ts"
 import { reference, subjects } from "./subjects.ts"
-import { figure, head, profilesText, rowOf } from "./text.ts"
+import { figure, head, profilesText, rowOf, subjectTitle } from "./text.ts"
 
 const docs = join(import.meta.dirname, "../../../docs")
 const begin = "<!-- begin: written by `npx -y pnpm@12 bench --docs` -->"
@@ -25,6 +26,9 @@ const cell = (result: RowResult, subject: string): string => {
   return `${ratio.median.toFixed(2)}${mark} <sub>${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)}</sub>`
 }
 
+const markdown = (lines: ReadonlyArray<ReadonlyArray<string>>): string =>
+  [lines[0]!, lines[0]!.map(() => "---"), ...lines.slice(1)].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
+
 const table = (results: ReadonlyArray<RowResult>): string => {
   const columns = subjects.filter(({ id }) => id !== reference && results.some((row) => ratioOf(row, id) !== undefined))
   const heads = ["work", "node:net", ...columns.map(({ title }) => title)]
@@ -38,7 +42,38 @@ const table = (results: ReadonlyArray<RowResult>): string => {
       ...columns.map(({ id }) => cell(result, id))
     ]
   })
-  return [heads, heads.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
+  return markdown([heads, ...lines])
+}
+
+const signs = { goal: "● goal", floor: "○ floor", neither: "✗ neither" }
+
+/** What is aimed at, and what the run has reached. */
+const aims = (run: Run): string =>
+  markdown([
+    ["aim", "work", "who", "floor", "goal", "ratio", "reached"],
+    ...reached(run).map(({ goal, has, ratio, row, subject }, index, all) => [
+      goal === all[index - 1]?.goal ? "" : `${goal.work}${lessIsBetter(rowOf(row)) ? " (less is better)" : ""}`,
+      rowOf(row).title,
+      subjectTitle(subject),
+      String(goal.floor),
+      String(goal.goal),
+      ratio.median.toFixed(2),
+      signs[has]
+    ])
+  ])
+
+/** How many times as good Finwait is as Effect's server, for programs that are written alike. */
+const besideEffect = (run: Run): string => {
+  const times = (result: RowResult, [finwait, effect]: (typeof peers)[number]): string => {
+    const ratio = ratioOf(result, finwait, effect)
+    if (ratio === undefined) return ""
+    return (lessIsBetter(rowOf(result.row)) ? 1 / ratio.median : ratio.median).toFixed(2)
+  }
+  const heads = peers.map(([finwait, effect]) => `${subjectTitle(finwait)} / ${subjectTitle(effect)}`)
+  const lines = run.rows
+    .map((result) => [rowOf(result.row).title, ...peers.map((pair) => times(result, pair))])
+    .filter(([, ...cells]) => cells.some((cell) => cell !== ""))
+  return markdown([["work", ...heads], ...lines])
 }
 
 /** Where the time goes in the rows that were looked at. */
@@ -71,6 +106,10 @@ export const generated = (run: Run): string => {
     `Run of ${run.date}. ${head(run)}. Medians of ratios to \`node:net\` in the same round, their quartiles below. ` +
       `Two equal \`node:net\` servers differed by up to ${Math.round(noisiest * 100)} % in a row. ` +
       `\\* the load generator was busy above ${Math.round(busyShare * 100)} % of its core.`,
+    "### What is aimed at, and reached",
+    aims(run),
+    "### Beside Effect's own server\n\nHow many times as fast, or as small; above 1 Finwait is ahead.",
+    besideEffect(run),
     ...parts,
     ...standing(run.profiles ?? []),
     "### How cost grows\n\n![by connections](charts/by-connections.svg)\n\n![by message size](charts/by-size.svg)"

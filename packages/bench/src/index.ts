@@ -1,6 +1,7 @@
 /** What the benchmark's tests use. */
 export { compile } from "./compile.ts"
 export * as Floors from "./floors.ts"
+export * as Goals from "./goals.ts"
 export * as Native from "./native.ts"
 export * as Processes from "./processes.ts"
 export * as Profile from "./profile.ts"

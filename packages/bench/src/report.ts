@@ -36,11 +36,11 @@ export const machine = (generator: "C" | "Node"): Machine => ({
 const resultOf = (row: RowResult, subject: string): Result | undefined =>
   row.results.find((result) => result.subject === subject)
 
-/** A subject's figures over those of bare `node:net` in the same rounds. */
-export const ratioOf = (row: RowResult, subject: string): Spread | undefined => {
-  const raw = resultOf(row, reference)
+/** A subject's figures over those of another, bare `node:net` unless told, in the same rounds. */
+export const ratioOf = (row: RowResult, subject: string, to = reference): Spread | undefined => {
+  const base = resultOf(row, to)
   const result = resultOf(row, subject)
-  return raw === undefined || result === undefined ? undefined : spread(ratios(result.values, raw.values))
+  return base === undefined || result === undefined ? undefined : spread(ratios(result.values, base.values))
 }
 
 /** How far apart the two bare servers were. */

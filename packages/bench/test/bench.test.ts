@@ -5,6 +5,7 @@
 import {
   compile,
   Floors,
+  Goals,
   Native,
   Processes,
   Profile,
@@ -179,6 +180,24 @@ describe("the figures", () => {
     const memory = Floors.floorsOf(run("idle-memory", 150, 1))
     assert.deepStrictEqual(Floors.missed(run("idle-memory", 140, 1), memory), [])
     assert.strictEqual(Floors.missed(run("idle-memory", 160, 1), memory).length, 1)
+  })
+
+  it("reach a goal, a floor or neither", () => {
+    const has = (row: string, ratio: number) => Goals.reached(run(row, 100 * ratio, 1)).map(({ has }) => has)
+    assert.deepStrictEqual(has("ping-64-100", 1.1), ["goal"])
+    assert.deepStrictEqual(has("ping-64-100", 0.95), ["floor"])
+    assert.deepStrictEqual(has("ping-64-100", 0.94), ["neither"])
+    assert.deepStrictEqual(has("storm-server", 1.2), ["goal"])
+    assert.deepStrictEqual(has("storm-server", 1.5), ["floor"])
+    assert.deepStrictEqual(has("storm-server", 1.51), ["neither"])
+  })
+
+  it("are about rows and subjects that exist", () => {
+    for (const { rows, subjects, work } of Goals.goals) {
+      assert.isNotEmpty(Rows.rows.filter(rows), work)
+      for (const id of subjects) assert.isDefined(Subjects.subjects.find((subject) => subject.id === id))
+    }
+    for (const id of Goals.peers.flat()) assert.isDefined(Subjects.subjects.find((subject) => subject.id === id))
   })
 
   it("say when the load generator was the bottleneck", () => {
