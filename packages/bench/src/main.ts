@@ -15,13 +15,13 @@ import { canProfile, profiles } from "./profile.ts"
 import { machine, type Run } from "./report.ts"
 import { measure, roundsOfProcess } from "./rounds.ts"
 import { rows } from "./rows.ts"
-import { reference, subjects, subjectsOf } from "./subjects.ts"
+import { again, reference, subjects, subjectsOf, withFlags } from "./subjects.ts"
 import { head, profilesText, rowOf, rowText } from "./text.ts"
 
 const usage = `bench [options]
 
   --only TEXT     rows whose name contains it; several, with commas between
-  --subjects TEXT subjects whose name contains it; node:net is always among them
+  --subjects TEXT subjects whose name contains it; node:net is always among them, twice
   --list          the names of the rows and of the subjects
   --rounds N      each subject is measured so many times (11)
   --seconds S     so long, after a third of it to warm up (0.5)
@@ -32,7 +32,7 @@ const usage = `bench [options]
   --record        makes this run's ratios the floors
   --from FILES    runs that were kept, instead of measuring; a later file's rows replace an earlier one's
   --profile       where each row's time goes, by whose code it is, in place of how fast it is
-  --flags TEXT    V8's flags for the servers: what they would give
+  --flags TEXT    each server a second time with these flags of Node's, as --flags=--single-threaded-gc
   --docs          writes the figures and the charts of docs/performance.md
   --help          this`
 
@@ -86,13 +86,19 @@ const read = () => {
   if (nobody !== undefined)
     throw new WrongArguments(`--subjects ${nobody}: no subject is called so; --list has the names`)
   const only =
-    asked && subjects.map(({ id }) => id).filter((id) => id === reference || asked.some((text) => id.includes(text)))
+    asked &&
+    subjects
+      .map(({ id }) => id)
+      .filter((id) => id === reference || id === again || asked.some((text) => id.includes(text)))
   const isPart = values.only !== undefined || only !== undefined
   if (values.docs && isPart && values.from === undefined)
     throw new WrongArguments("--docs writes everything: --only and --subjects would leave it with some")
+  const flags = values.flags.split(" ").filter((flag) => flag !== "")
+  if (flags.length > 0 && (values.docs || values.record || values.check))
+    throw new WrongArguments("--flags is for a look: --docs, --record and --check are about servers without them")
   return {
     ...values,
-    flags: values.flags.split(" ").filter((flag) => flag !== ""),
+    flags,
     only,
     rounds,
     seconds: positive("seconds", values.seconds ?? (values.quick ? "0.2" : "0.5")),
@@ -103,12 +109,12 @@ const read = () => {
 type Options = ReturnType<typeof read>
 
 /** Guessed from the samples to come; said, so that nobody wonders. */
-const estimateMinutes = (hasCompiler: boolean, { chosen, only, rounds, seconds }: Options): number =>
+const estimateMinutes = (hasCompiler: boolean, { chosen, flags, only, rounds, seconds }: Options): number =>
   chosen.reduce((sum, row) => {
     const isHeld = row.mode === "hold"
     const sampleSeconds = isHeld ? 3 : row.figure === "simulated" ? 4 : (seconds * (row.times ?? 1) * 4) / 3 + 0.3
     const warm = isHeld ? 0 : ((row.warmSeconds ?? warmSeconds) * 4) / 3 + 0.5
-    const subjects = Math.max(1, subjectsOf(row, hasCompiler, only).length)
+    const subjects = Math.max(1, withFlags(subjectsOf(row, hasCompiler, only), flags).length)
     return sum + (sampleSeconds * rounds + warm * Math.ceil(rounds / roundsOfProcess)) * subjects
   }, 0) / 60
 

@@ -103,18 +103,12 @@ export class Server {
     this.to = path ?? String(port)
   }
 
-  /** `flags` are Node's, for servers that are programs of it. */
-  static async start(
-    subject: Subject,
-    row: Row,
-    native: Native | undefined,
-    flags: ReadonlyArray<string> = []
-  ): Promise<Server> {
+  static async start(subject: Subject, row: Row, native: Native | undefined): Promise<Server> {
     const path = row.transport === "unix" ? join(tmpdir(), `finwait-bench-${process.pid}-${++sockets}.sock`) : undefined
     const words = [path ?? "tcp", ...(subject.variant === "" ? [] : [subject.variant]), row.service]
     const node = () => [
       process.execPath,
-      ...flags,
+      ...(subject.flags ?? []),
       "--import",
       join(here, "built.ts"),
       join(here, `servers/${subject.program}.ts`)

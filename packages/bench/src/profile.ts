@@ -99,7 +99,7 @@ export const profile = async (
 ): Promise<Profile> => {
   const folder = mkdtempSync(join(tmpdir(), "finwait-bench-"))
   const flags = ["--cpu-prof", `--cpu-prof-interval=${intervalMicros}`, `--cpu-prof-dir=${folder}`]
-  const server = await Processes.Server.start(subject, row, native, flags)
+  const server = await Processes.Server.start({ ...subject, flags }, row, native)
   try {
     const worked = await work(server, row, native, seconds)
     await server.end()

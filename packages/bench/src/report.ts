@@ -1,5 +1,5 @@
 /** A run: what was measured, on what; and what its figures mean beside each other. */
-import { reference } from "./subjects.ts"
+import { again, reference } from "./subjects.ts"
 import { cpus } from "node:os"
 import type { Profile } from "./profile.ts"
 import { pinning } from "./processes.ts"
@@ -45,7 +45,7 @@ export const ratioOf = (row: RowResult, subject: string, to = reference): Spread
 
 /** How far apart the two bare servers were. */
 export const noiseOf = (row: RowResult): number => {
-  const twins = ratioOf(row, "raw-again")
+  const twins = ratioOf(row, again)
   return twins === undefined ? 0 : noise(twins)
 }
 

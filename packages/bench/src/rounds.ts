@@ -10,7 +10,7 @@ import type { Native } from "./native.ts"
 import * as Processes from "./processes.ts"
 import { needsFreshServer, type Row } from "./rows.ts"
 import { quantile } from "./statistics.ts"
-import { type Subject, subjectsOf } from "./subjects.ts"
+import { type Subject, subjectsOf, withFlags } from "./subjects.ts"
 
 export interface Sample {
   /** By the row's figure: operations a second, bytes a second, bytes of memory a connection, seconds of closing. */
@@ -101,7 +101,7 @@ export interface Options {
   /** Not measured: until V8 has compiled what runs often. */
   readonly warmSeconds: number
   readonly native: Native | undefined
-  /** V8's, for the servers. */
+  /** Node's: each server is measured a second time with them. */
   readonly flags?: ReadonlyArray<string>
   /** Only these subjects, if it is not all of them. */
   readonly only?: ReadonlyArray<string> | undefined
@@ -129,16 +129,14 @@ class Servers {
   private readonly running = new Map<string, Promise<Processes.Server>>()
   private readonly row: Row
   private readonly native: Native | undefined
-  private readonly flags: ReadonlyArray<string>
 
-  constructor(row: Row, { flags = [], native }: Options) {
+  constructor(row: Row, native: Native | undefined) {
     this.row = row
     this.native = native
-    this.flags = flags
   }
 
   of(subject: Subject): Promise<Processes.Server> {
-    const running = this.running.get(subject.id) ?? Processes.Server.start(subject, this.row, this.native, this.flags)
+    const running = this.running.get(subject.id) ?? Processes.Server.start(subject, this.row, this.native)
     this.running.set(subject.id, running)
     return running
   }
@@ -152,10 +150,10 @@ class Servers {
 
 export const measure = async (row: Row, options: Options): Promise<RowResult> => {
   if (row.figure === "simulated") return simulated(row, options)
-  const { native, only, progress, rounds, seconds, warmSeconds } = options
-  const subjects = subjectsOf(row, native !== undefined, only)
+  const { flags = [], native, only, progress, rounds, seconds, warmSeconds } = options
+  const subjects = withFlags(subjectsOf(row, native !== undefined, only), flags)
   const samples = new Map(subjects.map(({ id }) => [id, [] as Array<Sample>]))
-  const servers = new Servers(row, options)
+  const servers = new Servers(row, native)
   const start = async () => {
     await servers.kill()
     await Promise.all(subjects.map((subject) => servers.of(subject)))

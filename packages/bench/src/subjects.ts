@@ -12,6 +12,8 @@ export interface Subject {
   readonly services: ReadonlyArray<Service>
   /** The only kinds of work that it is there for. */
   readonly modes?: ReadonlyArray<Row["mode"]>
+  /** Node's flags for its process. */
+  readonly flags?: ReadonlyArray<string>
 }
 
 const framed = ["lines", "u32"] as const
@@ -20,11 +22,12 @@ const all = [...notSource, "source"] as const
 
 /** The subject that all ratios are to. */
 export const reference = "raw"
+/** The same once more: how far two equal programs are apart is how much a ratio may be trusted. */
+export const again = "raw-again"
 
 export const subjects: ReadonlyArray<Subject> = [
   { id: reference, title: "node:net", program: "raw", variant: "bare", services: all },
-  // How far two equal programs are apart is how much a ratio may be trusted.
-  { id: "raw-again", title: "node:net once more", program: "raw", variant: "bare", services: all },
+  { id: again, title: "node:net once more", program: "raw", variant: "bare", services: all },
   { id: "raw-effect", title: "node:net, Effect loaded", program: "raw", variant: "loaded", services: all },
   { id: "echod", title: "C, epoll", program: "echod", variant: "", services: ["echo", "sink", "source"] },
   { id: "effect-pull", title: "Effect, pull loop", program: "effect", variant: "pull", services: all },
@@ -70,3 +73,19 @@ export const subjectsOf = (row: Row, hasCompiler: boolean, only?: ReadonlyArray<
           (hasCompiler || program !== "echod") &&
           (only === undefined || only.includes(id))
       )
+
+const flagged = "+flags"
+
+/** Each server that is a program of Node's a second time, with flags of Node's: what they would give. */
+export const withFlags = (subjects: ReadonlyArray<Subject>, flags: ReadonlyArray<string>): ReadonlyArray<Subject> =>
+  flags.length === 0
+    ? subjects
+    : subjects.flatMap((subject) =>
+        subject.program === "echod"
+          ? [subject]
+          : [subject, { ...subject, id: subject.id + flagged, title: `${subject.title}, with flags`, flags }]
+      )
+
+/** Whom a subject with flags is the twin of. */
+export const twinOf = (id: string): string | undefined =>
+  id.endsWith(flagged) ? id.slice(0, -flagged.length) : undefined

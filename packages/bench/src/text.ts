@@ -4,15 +4,18 @@ import { owners, type Profile } from "./profile.ts"
 import type { Result, RowResult } from "./rounds.ts"
 import { lessIsBetter, type Row, rows } from "./rows.ts"
 import { spread } from "./statistics.ts"
-import { subjects } from "./subjects.ts"
+import { subjects, twinOf } from "./subjects.ts"
 
 export const rowOf = (id: string): Row => {
   const row = rows.find((row) => row.id === id)
   if (row === undefined) throw new Error(`no row is called ${id}`)
   return row
 }
-export const subjectTitle = (id: string): string =>
-  subjects.find((subject) => subject.id === id)?.title ?? "Finwait's simulation"
+export const subjectTitle = (id: string): string => {
+  const twin = twinOf(id)
+  if (twin !== undefined) return `${subjectTitle(twin)}, with flags`
+  return subjects.find((subject) => subject.id === id)?.title ?? "Finwait's simulation"
+}
 
 export const figure = (row: Row, value: number): string => {
   switch (row.figure) {
@@ -28,8 +31,17 @@ export const figure = (row: Row, value: number): string => {
   }
 }
 
-const remarks = ({ errors, ownCpu, resets, unanswered }: Result): string =>
+/** What flags give: beside the same server without them. */
+const gain = (row: RowResult, subject: string): ReadonlyArray<string> => {
+  const twin = twinOf(subject)
+  const ratio = twin === undefined ? undefined : ratioOf(row, subject, twin)
+  if (ratio === undefined) return []
+  return [`${ratio.median.toFixed(2)} of it without (${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)})`]
+}
+
+const remarks = (row: RowResult, { errors, ownCpu, resets, subject, unanswered }: Result): string =>
   [
+    ...gain(row, subject),
     ...(ownCpu > busyShare ? [`load generator at ${Math.round(ownCpu * 100)} %`] : []),
     ...(errors > 0 ? [`${errors} errors`] : []),
     ...(resets > 0 ? [`${resets} resets`] : []),
@@ -79,7 +91,7 @@ export const rowText = (result: RowResult): string => {
       ratio === undefined ? "" : `${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}`,
       one.cpuMicros > 0 ? `${one.cpuMicros.toFixed(1)} µs` : "",
       `${Math.round(one.ownCpu * 100)} %`,
-      remarks(one)
+      remarks(result, one)
     ]
   })
   const table = [["", "median", "ratio", "quartiles", "server", "generator", ""], ...cells]

@@ -17,6 +17,7 @@ import {
   Text
 } from "@finwait/bench"
 import { spawnSync } from "node:child_process"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "vitest"
 
@@ -208,6 +209,33 @@ describe("the figures", () => {
   })
 })
 
+describe("flags", () => {
+  const row = small(Text.rowOf("ping-64-100"))
+  const options = { rounds: 1, seconds: 0.05, warmSeconds: 0, native, only: ["raw", "echod"], progress: () => {} }
+
+  it("make a twin of each server that is a program of Node's, which has them", async () => {
+    const measured = await Rounds.measure(row, { ...options, flags: ["--single-threaded-gc"] })
+    const ids = measured.results.map(({ subject }) => subject)
+    assert.deepStrictEqual(ids, native === undefined ? ["raw", "raw+flags"] : ["raw", "raw+flags", "echod"])
+    assert.include(Text.rowText(measured), "node:net, with flags")
+    assert.match(Text.rowText(measured), /[\d.]+ of it without \([\d.]+ to [\d.]+\)/)
+    // They reach the process: one that Node does not have ends it.
+    const failed = await Rounds.measure(row, { ...options, flags: ["--no-such-flag"] }).then(
+      () => "measured",
+      (error: Error) => error.message
+    )
+    assert.match(failed, /the server of "node:net, with flags" ended with 9: [^]*--no-such-flag/)
+  })
+
+  const tried = join(import.meta.dirname, "../tried")
+  it.each(readdirSync(tried))("what was tried can be loaded (%s)", (file) => {
+    const { status, stderr } = spawnSync(process.execPath, ["--require", join(tried, file), "-e", ""], {
+      encoding: "utf8"
+    })
+    assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
+  })
+})
+
 describe("a profile", () => {
   const frame = (id: number, functionName: string, url: string) => ({
     id,
@@ -267,6 +295,11 @@ describe("the command", () => {
     ],
     ["no rounds", ["--rounds", "0"], "--rounds 0: not a number above 0"],
     ["half a round", ["--rounds", "1.5"], "--rounds 1.5: not a whole number"],
+    [
+      "floors of servers that have flags",
+      ["--check", "--flags=--single-threaded-gc"],
+      "--flags is for a look: --docs, --record and --check are about servers without them"
+    ],
     ["an option that it does not have", ["--fast"], "Unknown option '--fast'"]
   ])("refuses %s", (_, args, message) => {
     const { status, stderr } = bench(...args)
