@@ -80,7 +80,8 @@ export interface Connection extends Socket.Socket, Pipeable.Pipeable {
 
   /**
    * Writes bytes, or text as UTF-8, and waits while the peer does not keep up. Success means that there is room for
-   * more, not that the peer has read it. The bytes belong to the connection until then: do not change them.
+   * more, not that the peer has read it, nor that the system has taken all of it. The bytes belong to the connection for
+   * good: do not change them, and write a copy of a buffer that is used again.
    *
    * Fails with `ConnectionError`: `Reset`, or `Closed` after `close`, `abort` or `closeWrite`.
    */

@@ -429,6 +429,19 @@ describe("what decoding costs", () => {
     }
   })
 
+  it("lines that cannot be decoded together are not tried again for each of them", () => {
+    const ascii = "ab\n".repeat(1000)
+    for (const [limit, stream] of [
+      [1_000_000, `${ascii}é\n`],
+      [100, `${ascii}${"x".repeat(90)}`]
+    ] as const) {
+      const chunk = utf8(stream)
+      const { decoded, searched } = work(() => decode(lines(limit), [chunk]))
+      assert.isAtMost(decoded, 2 * chunk.length)
+      assert.isAtMost(searched, 2 * chunk.length)
+    }
+  })
+
   it("a message over the limit is not copied", () => {
     for (const decoder of [lines(100), delimited(utf8("--"), 100)]) {
       const touched = work(() => {
@@ -552,10 +565,11 @@ describe("messages that are written together", () => {
   })
 })
 
-/** Counts the bytes that `run` copies from array to array, and those it searches through. */
-const work = (run: () => void): { copied: number; searched: number } => {
-  const count = { copied: 0, searched: 0 }
-  const { indexOf, set } = Uint8Array.prototype
+/** Counts the bytes that `run` copies from array to array, those it searches through, and those it decodes. */
+const work = (run: () => void): { copied: number; searched: number; decoded: number } => {
+  const count = { copied: 0, searched: 0, decoded: 0 }
+  const { indexOf, lastIndexOf, set } = Uint8Array.prototype
+  const { decode } = TextDecoder.prototype
   const counting = {
     set(this: Uint8Array, source: ArrayLike<number>, at?: number) {
       count.copied += source.length
@@ -565,13 +579,24 @@ const work = (run: () => void): { copied: number; searched: number } => {
       const found = indexOf.call(this, byte, from)
       count.searched += (found === -1 ? this.length : found + 1) - from
       return found
+    },
+    lastIndexOf(this: Uint8Array, byte: number) {
+      const found = lastIndexOf.call(this, byte)
+      // The byte at which it ends is counted by whoever looks for the first.
+      count.searched += this.length - 1 - found
+      return found
     }
   }
   Object.assign(Uint8Array.prototype, counting)
+  TextDecoder.prototype.decode = function (input, options) {
+    count.decoded += input?.byteLength ?? 0
+    return decode.call(this, input, options)
+  }
   try {
     run()
   } finally {
-    Object.assign(Uint8Array.prototype, { indexOf, set })
+    Object.assign(Uint8Array.prototype, { indexOf, lastIndexOf, set })
+    TextDecoder.prototype.decode = decode
   }
   return count
 }

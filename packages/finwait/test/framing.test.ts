@@ -456,6 +456,25 @@ describe("answers of a loop that pulls", () => {
     })
   )
 
+  it.effect("that leave at the end of a turn to a peer that does not read make the next one wait", () =>
+    Effect.gen(function* () {
+      // Always in the middle of a message: there is more to come, and so more to gather.
+      const seen: Array<string> = []
+      const { transport } = yield* pulling((framed, line) => {
+        seen.push(line)
+        return Effect.andThen(Effect.yieldNow, Framing.write(framed, line))
+      })
+      transport.hasRoom = false
+      transport.receiver.onData(utf8("a\nb\nc\nd\ne"))
+      yield* passing(1000)
+      assert.deepStrictEqual(seen, ["a", "b"])
+      transport.hasRoom = true
+      transport.receiver.onWritable()
+      yield* passing(1000)
+      assert.strictEqual(writes(transport).join(""), "a\nb\nc\nd\n")
+    })
+  )
+
   it.effect("are written as they come when they are long, and wait for a peer that does not read", () =>
     Effect.gen(function* () {
       const { transport } = yield* pulling((framed) => Framing.write(framed, "x".repeat(40_000)))

@@ -79,6 +79,8 @@ abstract class Input {
   protected failed: TooLong | undefined = undefined
   protected chunk: Uint8Array = none
   protected at = 0
+  /** Nobody has looked at the whole of this chunk. */
+  protected fresh = false
   protected held: Uint8Array = none
   protected heldBytes = 0
   // Used only when chunks are pushed faster than they are read; `undefined` keeps an idle connection small.
@@ -97,6 +99,7 @@ abstract class Input {
     if (this.at === this.chunk.length && this.waiting === undefined) {
       this.chunk = chunk
       this.at = 0
+      this.fresh = true
     } else if (this.waiting === undefined) this.waiting = [chunk]
     else this.waiting.push(chunk)
   }
@@ -110,6 +113,7 @@ abstract class Input {
       return false
     }
     this.chunk = waiting[this.waitingAt]!
+    this.fresh = true
     waiting[this.waitingAt++] = none
     if (this.waitingAt === waiting.length) {
       this.waiting = undefined
@@ -164,7 +168,7 @@ class Lines extends Input implements Decoder<string> {
     while (this.at < this.chunk.length || this.advance()) {
       const { at, chunk, heldBytes } = this
       const found = chunk.indexOf(lineFeed, at)
-      if (heldBytes === 0 && found !== -1 && this.decodeTogether(found)) return this.nextOfText()
+      if (this.fresh && heldBytes === 0 && found !== -1 && this.decodeTogether(found)) return this.nextOfText()
       const end = found === -1 ? chunk.length : found
       const bytes = heldBytes + end - at
       // A last "\r" is not counted: it belongs to the terminator, or may turn out to.
@@ -194,6 +198,8 @@ class Lines extends Input implements Decoder<string> {
    */
   private decodeTogether(firstEnd: number): boolean {
     const { at, chunk } = this
+    // Once for each chunk: to look at all of it again for every line would cost the square of its length.
+    this.fresh = false
     const end = chunk.lastIndexOf(lineFeed) + 1
     if (end === firstEnd + 1 || end - at > this.maxFrameBytes) return false
     const text = textDecoder.decode(view(chunk, at, end))

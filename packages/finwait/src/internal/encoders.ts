@@ -117,6 +117,8 @@ const ofBytes = (frameBytesOf: (payload: Uint8Array) => number, put: Put): Encod
 
 /** What the first of several messages is given room for. */
 const roomMin = 256
+/** And at most, however much the last time was. */
+const roomMax = 64 * 1024
 
 class GatheredBytes implements Gathered<Uint8Array> {
   size = 0
@@ -147,7 +149,7 @@ class GatheredBytes implements Gathered<Uint8Array> {
 
   take(): Uint8Array {
     const bytes = this.bytes!.subarray(0, this.size)
-    this.room = Math.max(roomMin, this.size)
+    this.room = Math.min(Math.max(roomMin, this.size), roomMax)
     this.bytes = undefined
     this.size = 0
     return bytes

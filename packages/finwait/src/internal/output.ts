@@ -62,15 +62,15 @@ export class Output {
   }
 
   /**
-   * Writes a message together with those that come behind it, until `release`. Throws what cannot be a message.
-   * Whatever else is written meanwhile comes behind it.
+   * Writes a message together with those that come behind it, until `release`, and waits for room where there is none.
+   * Throws what cannot be a message. Whatever else is written meanwhile comes behind it.
    */
   gather<Out>(message: Out, into: Gathered<Out>): Written {
     if (this.state !== "open") return this.failure("write")
     if (this.gathered !== into) this.handOver()
     into.add(message)
     this.gathered = into
-    return into.size < gatherBytes ? Exit.void : this.release()
+    return into.size < gatherBytes && this.accepting ? Exit.void : this.release()
   }
 
   /** Writes what was gathered. */

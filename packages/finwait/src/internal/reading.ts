@@ -14,7 +14,7 @@ import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { ConnectionError } from "../ConnectionError.ts"
-import { isExit } from "./exits.ts"
+import { isExit, isInterrupt } from "./exits.ts"
 import { type Input, type Pulled, type Sink, done } from "./input.ts"
 import { Write } from "./output.ts"
 
@@ -26,6 +26,8 @@ export interface Plan<E> {
   first?(): Work<E>
   /** What is to be done with a chunk; may throw. */
   take(chunk: Uint8Array): Work<E>
+  /** Nothing more is to be begun. */
+  stop?(): void
   /** Inside of a message, which a drain does not end. */
   readonly unfinished: boolean
   /** What the end of the input means. */
@@ -37,12 +39,20 @@ export interface Ending<E> {
   ended(exit: Exit.Exit<void, E | ConnectionError>): void
 }
 
+type Stopped<E> = (exit: Exit.Exit<void, E | ConnectionError>) => void
+
+/** What an interruption has brought about: nothing but itself, or what went wrong when the work was cleaned up. */
+const stoppedBy = <E>(exit: Exit.Exit<unknown, E>): Exit.Exit<void, E> =>
+  isInterrupt(exit) ? Exit.interrupt() : (exit as Exit.Exit<never, E>)
+
 /** One who reads by a plan; as an effect, what an interruption has to do. */
 class Reader<E> extends Effectable.Class<void> implements Sink {
   private active: Fiber.Fiber<unknown, E> | undefined
   private over = false
-  /** Work has begun that has not suspended yet: it may close the very connection that it reads. */
+  /** Work has begun that has not suspended yet: it may close or interrupt the very connection that it reads. */
   private starting = false
+  /** It was interrupted, and this is told when the work has ended. */
+  private stopping: Stopped<E> | undefined
   private readonly input: Input
   private readonly plan: Plan<E>
   private readonly context: Context.Context<never>
@@ -60,7 +70,10 @@ class Reader<E> extends Effectable.Class<void> implements Sink {
     const busy = this.input.attachSink(this)
     if (busy !== undefined) return this.ending.ended(Exit.fail(busy))
     const { plan } = this
-    if (plan.first !== undefined) this.work(plan.first())
+    if (plan.first !== undefined) {
+      this.starting = true
+      this.work(plan.first())
+    }
     this.input.feed(this)
   }
 
@@ -73,30 +86,34 @@ class Reader<E> extends Effectable.Class<void> implements Sink {
   }
 
   take(chunk: Uint8Array): void {
+    this.starting = true
     let work: Work<E>
     try {
       work = this.plan.take(chunk)
     } catch (defect) {
-      return this.finish(Exit.die(defect))
+      work = Exit.die(defect)
     }
     this.work(work)
   }
 
   private work(work: Work<E>): void {
     const effect = work instanceof Write ? work.output.write(work.data) : work
-    if (effect === Exit.void) return
-    if (isExit(effect)) return this.settle(effect)
-    this.starting = true
-    const fiber = Effect.runForkWith(this.context)(effect as Work<E>)
+    const fiber = isExit(effect) ? undefined : Effect.runForkWith(this.context)(effect as Work<E>)
     this.starting = false
-    const exit = fiber.pollUnsafe()
-    if (exit !== undefined) return this.settle(exit)
+    const exit = fiber === undefined ? (effect as Exit.Exit<unknown, E>) : fiber.pollUnsafe()
+    if (exit === undefined) this.waitFor(fiber!)
+    else if (this.stopping !== undefined) this.stopping(stoppedBy(exit))
+    else this.settle(exit)
+  }
+
+  private waitFor(fiber: Fiber.Fiber<unknown, E>): void {
     this.active = fiber
     fiber.addObserver((exit) => {
       this.active = undefined
       this.settle(exit)
       if (!this.over) this.input.feed(this)
     })
+    if (this.stopping !== undefined) this.stop(this.stopping)
   }
 
   private settle(exit: Exit.Exit<unknown, E | ConnectionError>): void {
@@ -118,20 +135,33 @@ class Reader<E> extends Effectable.Class<void> implements Sink {
     this.input.detachSink(this)
   }
 
-  override asEffect(): Effect.Effect<void> {
+  /** Reads no more; interrupts the work, and tells when it has ended. */
+  private stop(stopped: Stopped<E>): void {
     this.cancel()
-    return this.active === undefined ? Exit.void : Fiber.interrupt(this.active)
+    this.plan.stop?.()
+    const { active } = this
+    if (this.starting) this.stopping = stopped
+    else if (active === undefined) stopped(Exit.interrupt())
+    else {
+      active.addObserver((exit) => stopped(stoppedBy(exit)))
+      active.interruptUnsafe()
+    }
+  }
+
+  override asEffect(): Effect.Effect<void> {
+    return Effect.callback((resume) => this.stop((exit) => resume(isInterrupt(exit) ? Exit.void : Effect.orDie(exit))))
   }
 
   /** As a fiber's: the work is interrupted, and over when it has ended. */
   interruptUnsafe(): void {
-    if (this.over) return
-    this.cancel()
-    const { active } = this
-    if (active === undefined) return this.ending.ended(Exit.interrupt())
-    active.addObserver(() => this.ending.ended(Exit.interrupt()))
-    active.interruptUnsafe()
+    if (!this.over) this.stop((exit) => this.ending.ended(exit))
   }
+}
+
+/** In place of a plan that could not be made. */
+const broken = (defect: unknown): Plan<never> => {
+  const died = () => Exit.die(defect)
+  return { first: died, take: died, atEnd: died, unfinished: false }
 }
 
 /** Reads by a plan until the input ends. */
@@ -141,9 +171,17 @@ export abstract class Reading<E> extends Effectable.Class<void, E | ConnectionEr
 
   /** Without a fiber; its end may come before this returns. */
   begin(context: Context.Context<never>, ending: Ending<E>): Reader<E> {
-    const reader = new Reader(this.input, this.plan(context), context, ending)
+    const reader = new Reader(this.input, this.planOrDefect(context), context, ending)
     reader.begin()
     return reader
+  }
+
+  private planOrDefect(context: Context.Context<never>): Plan<E> {
+    try {
+      return this.plan(context)
+    } catch (defect) {
+      return broken(defect)
+    }
   }
 
   override asEffect(): Effect.Effect<void, E | ConnectionError> {

@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber"
 import type { ConnectionError } from "../ConnectionError.ts"
 import { type Decoder, TooLong } from "./decoders.ts"
 import type { Encoder, Gathered } from "./encoders.ts"
-import { isExit } from "./exits.ts"
+import { interrupting, isExit } from "./exits.ts"
 import type { Input } from "./input.ts"
 import type { Output } from "./output.ts"
 import { type Plan, Reading } from "./reading.ts"
@@ -54,6 +54,7 @@ class Responder<In, Out, E> implements Plan<E | ConnectionError> {
   private readonly gathered: Gathered<Out>
   private readonly output: Output
   private readonly context: Context.Context<never>
+  private stopped = false
 
   constructor(
     messages: Messages<In, Out, E>,
@@ -78,6 +79,10 @@ class Responder<In, Out, E> implements Plan<E | ConnectionError> {
     return this.step()
   }
 
+  stop(): void {
+    this.stopped = true
+  }
+
   get unfinished(): boolean {
     return this.messages.unfinished
   }
@@ -89,7 +94,7 @@ class Responder<In, Out, E> implements Plan<E | ConnectionError> {
   private step(): Effect.Effect<void, E | ConnectionError> {
     const { messages } = this
     while (true) {
-      const message = messages.next()
+      const message = this.stopped ? undefined : messages.next()
       if (message === undefined) return this.output.release()
       if (message instanceof TooLong) return this.release(() => Exit.fail(messages.tooLong(message)))
       const effect = this.work(message)
@@ -115,7 +120,7 @@ class Responder<In, Out, E> implements Plan<E | ConnectionError> {
   private waitFor(working: Fiber.Fiber<Out | undefined, E>): Effect.Effect<void, E | ConnectionError> {
     return this.release(() => Fiber.join(working)).pipe(
       // Whatever ends the waiting, a reset while flushing as well, the work does not go on alone.
-      Effect.ensuring(Fiber.interrupt(working)),
+      Effect.ensuring(interrupting(working)),
       Effect.flatMap((answer) => Effect.flatMap(this.say(answer), () => this.step()))
     )
   }
