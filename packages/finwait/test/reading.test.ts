@@ -34,7 +34,7 @@ describe.each(handlers)("a handler that is nothing but %s", (_, handler) => {
         handler: handler((connection) =>
           Effect.gen(function* () {
             yield* Effect.forkDetach(connection.close, { startImmediately: true })
-            yield* Effect.never
+            return yield* Effect.never
           }).pipe(Effect.onInterrupt(() => Effect.sync(() => void finalized++)))
         )
       })
