@@ -5,108 +5,20 @@
  * when the arguments are wrong.
  */
 import { readFileSync, writeFileSync } from "node:fs"
-import { parseArgs } from "node:util"
 import { writeDocs } from "./docs.ts"
 import { missed, readFloors, writeFloors } from "./floors.ts"
 import { compile } from "./compile.ts"
 import { compared } from "./compare.ts"
 import { native } from "./native.ts"
+import { type Options, readOptions, usage, WrongArguments } from "./options.ts"
 import { canProfile, profiles } from "./profile.ts"
 import { machine, type Run } from "./report.ts"
 import { measure, roundsOfProcess } from "./rounds.ts"
 import { rows } from "./rows.ts"
-import { again, reference, subjects, subjectsOf, withFlags } from "./subjects.ts"
+import { subjects, subjectsOf, withFlags } from "./subjects.ts"
 import { head, profilesText, rowOf, rowText } from "./text.ts"
 
-const usage = `bench [options]
-
-  --only TEXT     rows whose name contains it; several, with commas between
-  --subjects TEXT subjects whose name contains it; node:net is always among them, twice
-  --list          the names of the rows and of the subjects
-  --rounds N      each subject is measured so many times (11)
-  --seconds S     so long, after a third of it to warm up (0.5)
-  --quick         3 rounds of 0.2 s: whether it works, not how fast it is
-  --json FILE     keeps the run's figures, from its first row on
-  --compare FILE  beside the ratios of a run that was kept
-  --check         fails when a ratio is below its floor by more than this run's own noise
-  --record        makes this run's ratios the floors
-  --from FILES    runs that were kept, instead of measuring; a later file's rows replace an earlier one's
-  --profile       where each row's time goes, by whose code it is, in place of how fast it is
-  --flags TEXT    each server a second time with these flags of Node's, as --flags=--single-threaded-gc
-  --docs          writes the figures and the charts of docs/performance.md
-  --help          this`
-
 const warmSeconds = 1
-
-class WrongArguments extends Error {}
-
-const positive = (name: string, text: string): number => {
-  const value = Number(text)
-  if (!(value > 0) || !Number.isFinite(value)) throw new WrongArguments(`--${name} ${text}: not a number above 0`)
-  return value
-}
-
-const read = () => {
-  const parsed = () => {
-    try {
-      return parseArgs({
-        // pnpm hands its own `--` on.
-        args: process.argv.slice(2).filter((argument) => argument !== "--"),
-        options: {
-          only: { type: "string" },
-          subjects: { type: "string" },
-          list: { type: "boolean", default: false },
-          rounds: { type: "string" },
-          seconds: { type: "string" },
-          quick: { type: "boolean", default: false },
-          json: { type: "string" },
-          compare: { type: "string" },
-          check: { type: "boolean", default: false },
-          record: { type: "boolean", default: false },
-          from: { type: "string" },
-          docs: { type: "boolean", default: false },
-          profile: { type: "boolean", default: false },
-          flags: { type: "string", default: "" },
-          help: { type: "boolean", default: false }
-        }
-      }).values
-    } catch (error) {
-      throw new WrongArguments(error instanceof Error ? error.message : String(error))
-    }
-  }
-  const values = parsed()
-  const rounds = positive("rounds", values.rounds ?? (values.quick ? "3" : "11"))
-  if (!Number.isInteger(rounds)) throw new WrongArguments(`--rounds ${rounds}: not a whole number`)
-  const wanted = values.only?.split(",")
-  const chosen = wanted === undefined ? rows : rows.filter(({ id }) => wanted.some((text) => id.includes(text)))
-  const none = wanted?.find((text) => !rows.some(({ id }) => id.includes(text)))
-  if (none !== undefined) throw new WrongArguments(`--only ${none}: no row is called so; --list has the names`)
-  const asked = values.subjects?.split(",")
-  const nobody = asked?.find((text) => !subjects.some(({ id }) => id.includes(text)))
-  if (nobody !== undefined)
-    throw new WrongArguments(`--subjects ${nobody}: no subject is called so; --list has the names`)
-  const only =
-    asked &&
-    subjects
-      .map(({ id }) => id)
-      .filter((id) => id === reference || id === again || asked.some((text) => id.includes(text)))
-  const isPart = values.only !== undefined || only !== undefined
-  if (values.docs && isPart && values.from === undefined)
-    throw new WrongArguments("--docs writes everything: --only and --subjects would leave it with some")
-  const flags = values.flags.split(" ").filter((flag) => flag !== "")
-  if (flags.length > 0 && (values.docs || values.record || values.check))
-    throw new WrongArguments("--flags is for a look: --docs, --record and --check are about servers without them")
-  return {
-    ...values,
-    flags,
-    only,
-    rounds,
-    seconds: positive("seconds", values.seconds ?? (values.quick ? "0.2" : "0.5")),
-    chosen
-  }
-}
-
-type Options = ReturnType<typeof read>
 
 /** Guessed from the samples to come; said, so that nobody wonders. */
 const estimateMinutes = (hasCompiler: boolean, { chosen, flags, only, rounds, seconds }: Options): number =>
@@ -190,16 +102,21 @@ const run = async (options: Options): Promise<boolean> => {
   return below.length === 0
 }
 
+const list = ({ chosen, only }: Options): void => {
+  const measured = subjects.filter(({ id }) => only === undefined || only.includes(id))
+  for (const { id, title } of [...chosen, ...measured]) console.log(`${id.padEnd(20)}${title}`)
+}
+
 const perform = async (options: Options): Promise<boolean> => {
   if (options.help) console.log(usage)
-  else if (options.list) for (const { id, title } of [...rows, ...subjects]) console.log(`${id.padEnd(20)}${title}`)
+  else if (options.list) list(options)
   else if (options.profile) await profileAll(options)
   else return run(options)
   return true
 }
 
 try {
-  process.exitCode = (await perform(read())) ? 0 : 1
+  process.exitCode = (await perform(readOptions())) ? 0 : 1
 } catch (error) {
   const wrong = error instanceof WrongArguments
   console.error(`${error instanceof Error ? error.message : String(error)}${wrong ? `\n\n${usage}` : ""}`)

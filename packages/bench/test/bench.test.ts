@@ -308,15 +308,28 @@ describe("the command", () => {
     assert.include(stderr, "bench [options]")
   })
 
-  it("lists its rows and its subjects, each once", () => {
-    const ids = bench("--list")
+  const listed = (...args: ReadonlyArray<string>) =>
+    bench("--list", ...args)
       .stdout.trim()
       .split("\n")
-      .map((line) => line.split(" ")[0])
+      .map((line) => line.split(" ")[0]!)
+
+  it("lists its rows and its subjects, each once", () => {
+    const ids = listed()
     assert.deepStrictEqual(
       ids,
       [...Rows.rows, ...Subjects.subjects].map(({ id }) => id)
     )
     assert.strictEqual(new Set(ids).size, ids.length)
+  })
+
+  it("takes a whole name as itself, and a part of one as all that have it", () => {
+    assert.deepStrictEqual(listed("--only", "ping-64-100", "--subjects", "finwait-each"), [
+      "ping-64-100",
+      "raw",
+      "raw-again",
+      "finwait-each"
+    ])
+    assert.includeMembers(listed("--only", "ping-64-1"), ["ping-64-10", "ping-64-100", "ping-64-10000"])
   })
 })

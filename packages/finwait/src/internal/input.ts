@@ -35,7 +35,7 @@ export const sweepBytesMax = 1024 * 1024
  */
 export const sweepTotalBytesMax = 32 * 1024 * 1024
 
-/** Takes chunks inside the transport's own event; see `each.ts`. */
+/** Takes chunks inside the transport's own event; see `reading.ts`. */
 export interface Sink {
   /** A chunk is being worked on: keep the next one. */
   readonly busy: boolean
