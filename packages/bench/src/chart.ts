@@ -48,7 +48,8 @@ const svg = (width: number, height: number, option: echarts.EChartsCoreOption): 
 const title = (text: string, subtext: string) => ({
   title: { text, subtext, textStyle: { color: ink, fontSize: 14 }, subtextStyle: { color: ink }, left: 0 }
 })
-const legend = { bottom: 0, textStyle, itemWidth: 12, itemHeight: 12 }
+/** How wide a text is, is only guessed where it is drawn without a screen: there is room for wider fonts. */
+const legend = { bottom: 0, textStyle, itemWidth: 12, itemHeight: 12, itemGap: 26 }
 const split = { splitLine: { lineStyle: { color: faint } }, axisLine: { lineStyle: { color: ink } } }
 
 /** A bar for each subject in each row: its ratio to `node:net`. */
@@ -56,19 +57,19 @@ export const bars = (name: string, results: ReadonlyArray<RowResult>): string =>
   const less = results.every(({ row }) => lessIsBetter(rowOf(row)))
   const present = shown.filter((id) => results.some((row) => row.results.some(({ subject }) => subject === id)))
   const rows = results.toReversed()
-  return svg(860, 110 + rows.length * (present.length * 11 + 16), {
+  return svg(860, 158 + rows.length * (present.length * 11 + 16), {
     ...title(name, `ratio to node:net in the same run; ${less ? "less" : "more"} is better`),
-    grid: { left: 10, right: 50, top: 56, bottom: 44 },
+    grid: { left: 210, right: 50, top: 56, bottom: 92, outerBoundsMode: "none" },
     legend: { ...legend, data: present.map(subjectTitle) },
     xAxis: { type: "value", axisLabel: textStyle, ...split },
     yAxis: {
       type: "category",
       data: rows.map(({ row }) => rowOf(row).title),
-      axisLabel: { ...textStyle, width: 240, overflow: "break" },
+      axisLabel: { ...textStyle, width: 150, overflow: "break" },
       axisTick: { show: false },
       ...split
     },
-    series: present.toReversed().map((id) => ({
+    series: present.map((id) => ({
       type: "bar",
       name: subjectTitle(id),
       itemStyle: { color: colours[id] },
@@ -88,9 +89,9 @@ export const growth = (
 ): string => {
   const present = shown.filter((id) => results.some((row) => row.results.some(({ subject }) => subject === id)))
   const rows = results.toSorted((one, other) => of(rowOf(one.row)) - of(rowOf(other.row)))
-  return svg(860, 380, {
+  return svg(860, 430, {
     ...title(name, "microseconds of the server's processor per message; less is better"),
-    grid: { left: 10, right: 30, top: 56, bottom: 60 },
+    grid: { left: 40, right: 30, top: 64, bottom: 112, outerBoundsMode: "none" },
     legend: { ...legend, data: present.map(subjectTitle) },
     xAxis: {
       type: "category",
