@@ -26,15 +26,10 @@ export interface Sample {
   readonly p99Micros: number
 }
 
-export interface Result {
+/** The medians of a subject's samples, and all their values. */
+export interface Result extends Omit<Sample, "value"> {
   readonly subject: string
   readonly values: ReadonlyArray<number>
-  readonly cpuMicros: number
-  readonly ownCpu: number
-  readonly errors: number
-  readonly unanswered: number
-  readonly resets: number
-  readonly p99Micros: number
 }
 
 export interface RowResult {
