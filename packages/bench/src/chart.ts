@@ -31,6 +31,10 @@ const colours: Record<string, string> = {
 /** The subjects that a chart shows. */
 const shown = Object.keys(colours)
 
+/** Those of them that have a result. */
+const shownIn = (results: ReadonlyArray<RowResult>): ReadonlyArray<string> =>
+  shown.filter((id) => results.some((row) => row.results.some(({ subject }) => subject === id)))
+
 const textStyle = { color: ink, fontFamily: "system-ui, sans-serif", fontSize: 12 }
 
 const svg = (width: number, height: number, option: echarts.EChartsCoreOption): string => {
@@ -55,7 +59,7 @@ const split = { splitLine: { lineStyle: { color: faint } }, axisLine: { lineStyl
 /** A bar for each subject in each row: its ratio to `node:net`. */
 export const bars = (name: string, results: ReadonlyArray<RowResult>): string => {
   const less = results.every(({ row }) => lessIsBetter(rowOf(row)))
-  const present = shown.filter((id) => results.some((row) => row.results.some(({ subject }) => subject === id)))
+  const present = shownIn(results)
   const rows = results.toReversed()
   return svg(860, 158 + rows.length * (present.length * 11 + 16), {
     ...title(name, `ratio to node:net in the same run; ${less ? "less" : "more"} is better`),
@@ -87,7 +91,7 @@ export const growth = (
   results: ReadonlyArray<RowResult>,
   of: (row: Row) => number
 ): string => {
-  const present = shown.filter((id) => results.some((row) => row.results.some(({ subject }) => subject === id)))
+  const present = shownIn(results)
   const rows = results.toSorted((one, other) => of(rowOf(one.row)) - of(rowOf(other.row)))
   return svg(860, 430, {
     ...title(name, "microseconds of the server's processor per message; less is better"),

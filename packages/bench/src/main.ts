@@ -91,11 +91,13 @@ const inTheWay = async (): Promise<NonNullable<Run["profiles"]>> => {
 }
 
 const run = async (options: Options): Promise<boolean> => {
-  const done = options.from === undefined ? await measureAll(options) : together(options.from.split(","))
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(done, null, 1)}\n`)
+  const measured = options.from === undefined ? await measureAll(options) : together(options.from.split(","))
+  const needsProfiles = options.docs && measured.profiles === undefined
+  const done = needsProfiles ? { ...measured, profiles: await inTheWay() } : measured
+  keep(options, done)
   if (options.compare !== undefined) console.log(compared(kept(options.compare), done))
   if (options.record) writeFloors(done)
-  if (options.docs) writeDocs(done.profiles === undefined ? { ...done, profiles: await inTheWay() } : done)
+  if (options.docs) writeDocs(done)
   if (!options.check) return true
   const below = missed(done, readFloors())
   console.log(below.length === 0 ? "every floor holds" : below.join("\n"))

@@ -80,8 +80,7 @@ export const readOptions = () => {
   if (!Number.isInteger(rounds)) throw new WrongArguments(`--rounds ${rounds}: not a whole number`)
   const wanted = values.only === undefined ? undefined : named("only", "row", rows, values.only)
   const asked = values.subjects === undefined ? undefined : named("subjects", "subject", subjects, values.subjects)
-  const isMeasured = (id: string) => id === reference || id === again || asked!.has(id)
-  const only = asked && subjects.map(({ id }) => id).filter(isMeasured)
+  const only = asked && subjects.map(({ id }) => id).filter((id) => id === reference || id === again || asked.has(id))
   const isPart = wanted !== undefined || only !== undefined
   if (values.docs && isPart && values.from === undefined)
     throw new WrongArguments("--docs writes everything: --only and --subjects would leave it with some")

@@ -26,7 +26,7 @@ export interface Sample {
   readonly p99Micros: number
 }
 
-/** The medians of a subject's samples, and all their values. */
+/** A subject's samples: their values, the sum of their errors, and the medians of the rest. */
 export interface Result extends Omit<Sample, "value"> {
   readonly subject: string
   readonly values: ReadonlyArray<number>
