@@ -11,8 +11,10 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
 import type { Address } from "./Address.ts"
 import type { CloseOutcome, Stage } from "./CloseOutcome.ts"
+import type { Connection } from "./Connection.ts"
 import type { NetworkError } from "./NetworkError.ts"
 
 /**
@@ -29,6 +31,37 @@ export interface Capabilities {
    * sockets can; a pipe whose farewell ends both directions, as a WebSocket's close frame does, cannot.
    */
   readonly halfClose: boolean
+  /**
+   * A pipe of messages, as a WebSocket is: what one `write` carries arrives as one chunk, which may be empty, and text as
+   * text. Left out: a pipe of bytes.
+   */
+  readonly messages?: boolean
+}
+
+/**
+ * The last words of a side, in the codes of WebSocket (RFC 6455, 7.4), which Effect's sockets speak as well: 1000 when
+ * all is done, 1001 when it goes away, 4000 to 4999 for what an application means by them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Goodbye {
+  readonly code: number
+  /** At most 123 bytes of UTF-8. */
+  readonly reason: string
+}
+
+/**
+ * How the peer has ended, where its pipe can tell more than that it has.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PeerEnd {
+  /** The end was not said but only came: FIN without TLS's close_notify. Somebody else may have cut the stream. */
+  readonly truncated?: boolean
+  /** What it said. */
+  readonly goodbye?: Goodbye
 }
 
 /**
@@ -68,14 +101,27 @@ export interface Transport {
    * taken, because some character is more than one byte of UTF-8, or because it would rather have bytes.
    */
   writeText?(text: string): boolean | undefined
-  /** Sends FIN behind everything taken; `onFlushed` tells when the system has it all. */
-  closeWrite(): void
+  /**
+   * Whether a chunk that was handed over is text; of a pipe of messages that knows.
+   */
+  isText?(chunk: Uint8Array): boolean
+  /**
+   * Sends FIN behind everything taken; `onFlushed` tells when the system has it all. A pipe that has words for an end
+   * says `goodbye`, code 1000 when none is given; others ignore it.
+   */
+  closeWrite(goodbye?: Goodbye): void
   /** Ends both directions at once and tells the peer so, with RST where there is one. What was not sent is lost. */
   reset(): void
   /** Bytes taken that the system has not got yet. */
   readonly unsentBytes: number
   /** Gives the descriptor back. What the system has taken is still sent, unless input is unread: that is a reset. */
   release(): void
+  /**
+   * Speaks TLS from here on, on the pipe that there is, and succeeds when the handshake has. `arrived` are the bytes that
+   * were handed over and not taken by anybody: they are the peer's first of the handshake. Fails with whatever stood in
+   * the way, and the pipe is broken then. Of a pipe that can.
+   */
+  upgrade?(options: Socket.TlsUpgradeOptions, arrived: ReadonlyArray<Uint8Array>): Effect.Effect<void, unknown>
   /**
    * Hears how the close above it goes on: the stages it enters, and its outcome, after which nothing follows. For
    * networks that keep a history; others leave it out.
@@ -90,10 +136,10 @@ export interface Transport {
  * @since 0.1.0
  */
 export interface Receiver {
-  /** Bytes, in order, never empty. They belong to the receiver from now on. */
+  /** Bytes, in order, never empty but on a pipe of messages. They belong to the receiver from now on. */
   onData(bytes: Uint8Array): void
   /** The peer's FIN: no more bytes will come. */
-  onEnd(): void
+  onEnd(end?: PeerEnd): void
   /** Bytes may be given again after `write` said `false`. */
   onWritable(): void
   /** Everything taken, and the FIN behind it, has been given to the system. */
@@ -214,3 +260,11 @@ export interface Provider {
   /** Binds and listens. The scope's end closes a listener that nobody has stopped. */
   listen(address: Address, options: ListenOptions): Effect.Effect<Acceptor, NetworkError, Scope.Scope>
 }
+
+/**
+ * The pipe under a connection: for the provider that has put it there and wants it again.
+ *
+ * @category provider
+ * @since 0.1.0
+ */
+export const of = (connection: Connection): Transport => (connection as Connection & { transport: Transport }).transport

@@ -14,11 +14,11 @@ import * as Address from "../Address.ts"
 import type { AbortCause, Account, CloseOutcome, Stage } from "../CloseOutcome.ts"
 import { TypeId } from "../Connection.ts"
 import type { ConnectionError } from "../ConnectionError.ts"
-import type { Receiver, Transport } from "../Transport.ts"
+import type { PeerEnd, Receiver, Transport } from "../Transport.ts"
 import { Close, type Closing } from "./close.ts"
 import type { Environment } from "./environment.ts"
 import { Input } from "./input.ts"
-import { Output, Write } from "./output.ts"
+import { goingAway, Output, Write } from "./output.ts"
 import { Each, type Work } from "./reading.ts"
 import { socketReader, socketWriter } from "./socket.ts"
 
@@ -201,6 +201,7 @@ export class ConnectionImpl implements Closing, Receiver {
   announce(): void {
     if (this.isDraining) return
     this.isDraining = true
+    this.output.goodbye = goingAway
     const waiters = this.drainWaiters
     this.drainWaiters = undefined
     if (waiters !== undefined) for (const resume of waiters) resume(Exit.void)
@@ -226,9 +227,9 @@ export class ConnectionImpl implements Closing, Receiver {
     this.input.onData(bytes)
   }
 
-  onEnd(): void {
+  onEnd(end?: PeerEnd): void {
     this.endedFirst ??= this.output.state === "open" ? "peer" : "local"
-    this.input.onEnd()
+    this.input.onEnd(end)
     this.closing?.look()
   }
 

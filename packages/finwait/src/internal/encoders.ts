@@ -9,6 +9,26 @@ const textEncoder = new TextEncoder()
 
 export const bytesOf = (data: Data): Uint8Array => (typeof data === "string" ? textEncoder.encode(data) : data)
 
+/** How many bytes it has as UTF-8. */
+export const byteLengthOf = (data: Data): number => {
+  if (typeof data !== "string") return data.length
+  let bytes = data.length
+  for (let index = 0; index < data.length; index++) {
+    const unit = data.charCodeAt(index)
+    if (unit < 0x80) continue
+    // A pair of surrogates has four bytes, and is two units here; a lone one becomes U+FFFD, of three.
+    if (unit < 0x800) bytes++
+    else if (isHighSurrogate(unit) && isLowSurrogate(data.charCodeAt(index + 1))) {
+      bytes += 2
+      index++
+    } else bytes += 2
+  }
+  return bytes
+}
+
+const isHighSurrogate = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00
+const isLowSurrogate = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000
+
 /** How a length is written ahead of its payload. The prefix counts the payload, not itself. */
 export interface LengthPrefix {
   readonly headerBytes: 1 | 2 | 4

@@ -15,7 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Address from "../Address.ts"
 import { Busy, Closed, ConnectionError, Reset } from "../ConnectionError.ts"
-import type { Transport } from "../Transport.ts"
+import type { PeerEnd, Transport } from "../Transport.ts"
 
 /** What is read, and what can come instead: `E` is what the bytes themselves can be wrong in. */
 export type Pulled<A = Uint8Array, E = never> = Effect.Effect<A, E | ConnectionError | Cause.Done>
@@ -102,6 +102,8 @@ export class Input {
   bytesDiscarded = 0
   /** The peer's FIN has arrived. */
   peerEnded = false
+  /** What more is known of it. */
+  peerEnd: PeerEnd | undefined
   /** What waits to be taken: as a rule nothing, or one; the others are behind it. */
   private chunk: Uint8Array | undefined
   private chunks: Array<Uint8Array> | undefined
@@ -273,7 +275,7 @@ export class Input {
 
   private deliver(chunk: Uint8Array): void {
     const sink = this.sink
-    if (sink !== undefined && !sink.busy && this.chunksBytes === 0) {
+    if (sink !== undefined && !sink.busy && this.chunk === undefined) {
       sink.take(chunk)
       if (this.sink !== sink) return
       if (sink.busy) this.hold()
@@ -284,11 +286,12 @@ export class Input {
     else (this.chunks ??= []).push(chunk)
     this.chunksBytes += chunk.length
     this.wake()
-    if (this.chunksBytes > 0) this.hold()
+    if (this.chunk !== undefined) this.hold()
   }
 
-  onEnd(): void {
+  onEnd(end: PeerEnd | undefined): void {
     this.peerEnded = true
+    this.peerEnd = end
     this.finish("end")
   }
 

@@ -10,8 +10,8 @@ import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Address from "../Address.ts"
 import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
-import type { Transport } from "../Transport.ts"
-import { bytesOf, type Data, type Gathered } from "./encoders.ts"
+import type { Goodbye, Transport } from "../Transport.ts"
+import { byteLengthOf, bytesOf, type Data, type Gathered } from "./encoders.ts"
 
 export type Written = Effect.Effect<void, ConnectionError>
 
@@ -25,8 +25,15 @@ const sliceBytes = 256 * 1024
 /** How much is gathered before it is written: what a socket takes at once. */
 export const gatherBytes = 64 * 1024
 
+/** What a side says at its end when nobody has told it anything else. */
+const allDone: Goodbye = { code: 1000, reason: "" }
+
+/** What it says while its server drains. */
+export const goingAway: Goodbye = { code: 1001, reason: "going away" }
+
 export class Output {
   readonly transport: Transport
+  goodbye = allDone
   /** `ended`: no more writes, FIN follows. `flushed`: everything and the FIN were given to the system. */
   state: "open" | "ended" | "flushed" | "broken" = "open"
   /** A close does its own waiting: a farewell does not wait for room. */
@@ -34,15 +41,18 @@ export class Output {
   bytesTaken = 0
   /** Messages that others of the same turn are still to join. */
   private gathered: Gathered<never> | undefined
-  private queue: Array<Uint8Array> | undefined
+  private queue: Array<Data> | undefined
   private queueBytes = 0
   private accepting = true
   private waiters: Array<(effect: Written) => void> | undefined
   private brokenCode = ""
   private unsentAtEnd = -1
+  /** What is written arrives as it was written: nothing is cut, or joined, or made bytes of. */
+  private readonly ofMessages: boolean
 
   constructor(transport: Transport) {
     this.transport = transport
+    this.ofMessages = transport.capabilities.messages === true
   }
 
   /** Bytes that the program wrote and the system has not got. */
@@ -70,7 +80,7 @@ export class Output {
     if (this.gathered !== into) this.handOver()
     into.add(message)
     this.gathered = into
-    return into.size < gatherBytes && this.accepting ? Exit.void : this.release()
+    return into.size < gatherBytes && this.accepting && !this.ofMessages ? Exit.void : this.release()
   }
 
   /** Writes what was gathered. */
@@ -91,13 +101,14 @@ export class Output {
   write(data: Data): Written {
     this.handOver()
     if (this.state !== "open") return this.failure("write")
-    if (data.length === 0) return Exit.void
+    if (data.length === 0 && !this.ofMessages) return Exit.void
     this.put(data)
     return this.room()
   }
 
   private put(data: Data): void {
-    if (typeof data !== "string" || !this.putText(data)) this.putBytes(bytesOf(data))
+    if (this.ofMessages) this.putMessage(data)
+    else if (typeof data !== "string" || !this.putText(data)) this.putBytes(bytesOf(data))
   }
 
   /** Whether the transport takes text as it is. */
@@ -120,6 +131,23 @@ export class Output {
       this.queueBytes += bytes.length
       this.pump()
     }
+  }
+
+  private putMessage(message: Data): void {
+    const bytes = byteLengthOf(message)
+    this.bytesTaken += bytes
+    if (this.accepting) {
+      this.accepting = this.hand(message)
+      return
+    }
+    ;(this.queue ??= []).push(message)
+    this.queueBytes += bytes
+  }
+
+  private hand(data: Data): boolean {
+    const { transport } = this
+    const taken = typeof data === "string" ? transport.writeText?.(data) : undefined
+    return taken ?? transport.write(bytesOf(data))
   }
 
   private room(): Written {
@@ -145,11 +173,14 @@ export class Output {
     if (queue === undefined) return
     while (this.accepting && queue.length > 0) {
       const head = queue[0]!
-      const slice = head.length <= sliceBytes ? head : head.subarray(0, sliceBytes)
-      if (slice === head) queue.shift()
-      else queue[0] = head.subarray(sliceBytes)
-      this.queueBytes -= slice.length
-      this.accepting = this.transport.write(slice)
+      let slice = head
+      if (typeof head === "string" || head.length <= sliceBytes || this.ofMessages) queue.shift()
+      else {
+        slice = head.subarray(0, sliceBytes)
+        queue[0] = head.subarray(sliceBytes)
+      }
+      this.queueBytes -= byteLengthOf(slice)
+      this.accepting = this.hand(slice)
     }
   }
 
@@ -165,7 +196,7 @@ export class Output {
     if (this.state !== "open") return
     this.handOver()
     this.state = "ended"
-    if (this.queueBytes === 0) this.transport.closeWrite()
+    if (this.queueBytes === 0) this.transport.closeWrite(this.goodbye)
   }
 
   /** The half-close as the application asks for it. */
@@ -183,7 +214,7 @@ export class Output {
     this.accepting = true
     this.pump()
     if (!this.accepting) return
-    if (this.state === "ended") this.transport.closeWrite()
+    if (this.state === "ended") this.transport.closeWrite(this.goodbye)
     this.settle(Exit.void)
   }
 

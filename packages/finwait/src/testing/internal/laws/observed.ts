@@ -116,8 +116,8 @@ export class Observed implements Transport.Transport, Transport.Receiver {
     return false
   }
 
-  closeWrite(): void {
-    this.act("closeWrite", undefined, () => this.inner.closeWrite())
+  closeWrite(goodbye?: Transport.Goodbye): void {
+    this.act("closeWrite", undefined, () => this.inner.closeWrite(goodbye))
   }
 
   reset(): void {
@@ -172,13 +172,13 @@ export class Observed implements Transport.Transport, Transport.Receiver {
     if (told !== undefined) this.broke("a paused receiver is told nothing", `it was told ${told}`)
   }
 
-  onEnd(): void {
+  onEnd(end?: Transport.PeerEnd): void {
     if (!this.tells("hears the end")) return
     if (this.ended) this.broke("the end is told once", "it was told again")
     if (this.brokenBy !== undefined) this.broke("no end comes after onBroken", "the end was told")
     if (!this.flowing) this.toldWhilePaused = "the end"
     this.ended = true
-    this.receiver!.onEnd()
+    this.receiver!.onEnd(end)
   }
 
   onWritable(): void {
