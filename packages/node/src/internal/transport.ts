@@ -83,6 +83,14 @@ export class NodeTransport implements Transport {
     this.receiver = receiver
   }
 
+  /**
+   * Gives the socket away, to who reads and writes it from now on: nothing is delivered any more, and no act but `reset`
+   * and `release` is asked for. It stays counted.
+   */
+  detach(): Net.Socket {
+    return this.socket.off("data", onData).off("end", onEnd).off("error", onError)
+  }
+
   resume(): void {
     this.flowing = true
     this.socket.resume()
