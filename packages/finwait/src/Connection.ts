@@ -32,6 +32,8 @@ import type * as Stream from "effect/Stream"
 import * as Address from "./Address.ts"
 import type { CloseOutcome, Stage } from "./CloseOutcome.ts"
 import { ConnectionError, TooMuch } from "./ConnectionError.ts"
+import type { ConnectionImpl } from "./internal/connection.ts"
+import { type Goodbye, of as transportOf } from "./Transport.ts"
 
 /**
  * @category type IDs
@@ -124,6 +126,29 @@ export interface Connection extends Socket.Socket, Pipeable.Pipeable {
  * @since 0.1.0
  */
 export const isConnection = (u: unknown): u is Connection => Predicate.hasProperty(u, TypeId)
+
+/**
+ * Closes as `connection.close` does, and says why, in the codes of WebSocket: `closeWith(connection, { code: 4000,
+ * reason: "come back tomorrow" })`. On a WebSocket that is what the peer hears; other pipes have no words for it, and
+ * close as always. Does not change what a close says that has begun.
+ *
+ * @category closing
+ * @since 0.1.0
+ */
+export const closeWith = (connection: Connection, goodbye: Goodbye): Effect.Effect<CloseOutcome> =>
+  Effect.suspend(() => {
+    ;(connection as ConnectionImpl).output.goodbye = goodbye
+    return connection.close
+  })
+
+/**
+ * Whether a chunk that was read from this connection is a text message of a WebSocket.
+ *
+ * @category reading
+ * @since 0.1.0
+ */
+export const isText = (connection: Connection, chunk: Uint8Array): boolean =>
+  transportOf(connection).isText?.(chunk) === true
 
 /**
  * A function that writes a line, for a `ClosePolicy`'s farewell.

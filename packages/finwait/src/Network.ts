@@ -83,38 +83,70 @@ const parse = (operation: "connect" | "listen", input: Address.Input): Effect.Ef
 export const make = (provider: Transport.Provider): Network["Service"] => ({
   connect: Effect.fnUntraced(function* (input, options) {
     const address = yield* parse("connect", input)
-    const context = yield* Effect.context<never>()
-    const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options?.close)
-    const scope = yield* Effect.scope
-    let made: Transport.Transport | undefined
-    const dial = provider.connect(address, (transport) => {
-      made = transport
-    })
-    // Not `acquireRelease`: between a provider's success and the finalizer an interruption could still lose the pipe.
-    return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.exit(restore(dial)), (exit): Effect.Effect<Connection, NetworkError> => {
-        if (exit._tag === "Failure") {
-          made?.reset()
-          return Effect.failCause(exit.cause)
-        }
-        const connection = new ConnectionImpl(exit.value, new Environment(policy, context))
-        return Effect.as(Scope.addFinalizer(scope, connection.close), connection)
-      })
-    )
+    return yield* dialled((made) => provider.connect(address, made), options)
   }),
   listen: Effect.fnUntraced(function* (input, options = {}) {
-    Check.limit("Network.ListenOptions.waitingMax", options.waitingMax, 0)
-    Check.whole("Network.ListenOptions.backlog", options.backlog, 1)
-    Check.mode("Network.ListenOptions.mode", options.mode)
+    checkListen(options)
     const address = yield* parse("listen", input)
-    const context = yield* Effect.context<never>()
-    const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options.close)
-    const acceptor = yield* provider.listen(address, options)
-    const waitingMax = options.waitingMax ?? Listener.defaultWaitingMax
-    const listener = Listener.make(acceptor, { policy, context, waitingMax })
-    yield* Effect.addFinalizer(() => Effect.sync(() => listener.abort()))
-    return listener
+    return yield* listening(provider.listen(address, options), options)
   })
+})
+
+const checkListen = (options: ListenOptions): void => {
+  Check.limit("Network.ListenOptions.waitingMax", options.waitingMax, 0)
+  Check.whole("Network.ListenOptions.backlog", options.backlog, 1)
+  Check.mode("Network.ListenOptions.mode", options.mode)
+}
+
+/**
+ * The connection over a pipe that is dialled in a way of one's own. `dial` tells `made` of the pipe in the very turn in
+ * which it comes about, as `Transport.Provider.connect` does.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const dialled = Effect.fnUntraced(function* <E, R>(
+  dial: (made: (transport: Transport.Transport) => void) => Effect.Effect<Transport.Transport, E, R>,
+  options?: ConnectOptions
+): Effect.fn.Return<Connection, E, R | Scope.Scope> {
+  const context = yield* Effect.context<never>()
+  const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options?.close)
+  const scope = yield* Effect.scope
+  let made: Transport.Transport | undefined
+  const dialling = dial((transport) => {
+    made = transport
+  })
+  // Not `acquireRelease`: between a dial's success and the finalizer an interruption could still lose the pipe.
+  return yield* Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.exit(restore(dialling)), (exit): Effect.Effect<Connection, E> => {
+      if (exit._tag === "Failure") {
+        made?.reset()
+        return Effect.failCause(exit.cause)
+      }
+      const connection = new ConnectionImpl(exit.value, new Environment(policy, context))
+      return Effect.as(Scope.addFinalizer(scope, connection.close), connection)
+    })
+  )
+})
+
+/**
+ * The listener over a listening socket that is made in a way of one's own. The end of the scope closes it if nobody has.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const listening = Effect.fnUntraced(function* <E, R>(
+  listen: Effect.Effect<Transport.Acceptor, E, R>,
+  options: Pick<ListenOptions, "close" | "waitingMax"> = {}
+): Effect.fn.Return<Listener.Listener, E, R | Scope.Scope> {
+  checkListen(options)
+  const context = yield* Effect.context<never>()
+  const policy = ClosePolicy.override(Context.get(context, ClosePolicy.CurrentClosePolicy), options.close)
+  const acceptor = yield* listen
+  const waitingMax = options.waitingMax ?? Listener.defaultWaitingMax
+  const listener = Listener.make(acceptor, { policy, context, waitingMax })
+  yield* Effect.addFinalizer(() => Effect.sync(() => listener.abort()))
+  return listener
 })
 
 /**

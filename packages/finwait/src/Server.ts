@@ -40,6 +40,7 @@ import type { Connection } from "./Connection.ts"
 import type { Drain, Report } from "./Drain.ts"
 import * as Check from "./internal/options.ts"
 import { ServerImpl } from "./internal/server.ts"
+import type { Listener } from "./Listener.ts"
 import type { Network } from "./Network.ts"
 import * as Net from "./Network.ts"
 import type { NetworkError } from "./NetworkError.ts"
@@ -116,7 +117,7 @@ export interface Options<E = never, R = never, RL = never, RD = never> {
 }
 
 /** `close`, which others have as well, is checked where it is used. */
-const check = (options: Omit<Options, "handler" | "onListening" | "onDrained">): void => {
+const check = (options: Omit<Options, "listen" | "handler" | "onListening" | "onDrained">): void => {
   Check.limit("Server.Options.connectionsMax", options.connectionsMax, 1)
   Check.limit("Server.Options.connectionsPerPeerMax", options.connectionsPerPeerMax, 1)
   Check.limit("Server.Options.waitingMax", options.waitingMax, 0)
@@ -145,15 +146,49 @@ export const make = Effect.fnUntraced(function* <E, R, RL = never, RD = never>(
   Network | Scope.Scope | R | RL | RD
 > {
   check(options)
-  const context = yield* Effect.context<R | RL | RD>()
-  const shutdown = Context.get(context, CurrentShutdown)
-  const budget = yield* ShutdownBudget.make(options.drain, shutdown.budget)
+  yield* checkDrain(options.drain)
   const listener = yield* Net.listen(options.listen, {
     backlog: options.backlog,
     mode: options.mode,
     close: options.close,
     waitingMax: options.overflow === "refuse" ? 0 : options.waitingMax
   })
+  return yield* fromListener(listener, options)
+})
+
+const budgetOf = (
+  drain: ShutdownBudget.Input | undefined
+): Effect.Effect<ShutdownBudget.ShutdownBudget, ShutdownBudget.ShutdownBudgetError> =>
+  Effect.contextWith((context) => ShutdownBudget.make(drain, Context.get(context, CurrentShutdown).budget))
+
+/**
+ * Whether the parts of `drain` fit, into each other and into the process's own budget: for who wants to know before
+ * anything listens.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const checkDrain = (
+  drain: ShutdownBudget.Input | undefined
+): Effect.Effect<void, ShutdownBudget.ShutdownBudgetError> => Effect.asVoid(budgetOf(drain))
+
+/**
+ * Serves what a listener accepts, for one that was made otherwise than by `make`. The end of the scope drains the server
+ * and stops the listener.
+ *
+ * Fails with `ShutdownBudgetError` when the parts of `drain` do not fit. An option that is out of its range is a defect,
+ * `RangeError`. How many may wait is the listener's own `waitingMax`, 0 for `overflow: "refuse"`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromListener = Effect.fnUntraced(function* <E, R, RL = never, RD = never>(
+  listener: Listener,
+  options: Omit<Options<E, R, RL, RD>, "listen" | "close" | "backlog" | "mode">
+): Effect.fn.Return<Server["Service"], ShutdownBudget.ShutdownBudgetError, Scope.Scope | R | RL | RD> {
+  check(options)
+  const budget = yield* budgetOf(options.drain)
+  const context = yield* Effect.context<R | RL | RD>()
   const server = new ServerImpl(listener, options, budget, context)
   yield* Effect.addFinalizer(() => server.drain.begin)
   server.start()

@@ -13,17 +13,15 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Address from "finwait/Address"
+import type * as Address from "finwait/Address"
 import * as Network from "finwait/Network"
-import { NetworkError, type Reason, reasonFromCode, TimedOut } from "finwait/NetworkError"
+import { type NetworkError, type Reason, TimedOut } from "finwait/NetworkError"
 import type * as Transport from "finwait/Transport"
-import * as Net from "node:net"
-import { NodeAcceptor } from "./internal/acceptor.ts"
-import { boundAddress } from "./internal/addresses.ts"
-import { connectionsMax } from "./internal/fileLimit.ts"
-import { NodeTransport } from "./internal/transport.ts"
+import type * as Net from "node:net"
+import { dialOn } from "./internal/dial.ts"
+import { failure } from "./internal/failures.ts"
+import { listenOn } from "./internal/listen.ts"
 import * as UnixFile from "./internal/unixFile.ts"
 
 /**
@@ -90,12 +88,6 @@ const settings = (options: Options): Settings => {
   }
 }
 
-const failure = (operation: "connect" | "listen", address: Address.Address) => (reason: Reason) =>
-  new NetworkError({ operation, address: Address.describe(address), reason })
-
-/** Node wraps the errors of several attempts in one that has their code but none of their text. */
-const reasonOf = (error: NodeJS.ErrnoException): Reason => reasonFromCode(error.code ?? "UNKNOWN", error.message)
-
 const connect =
   (settings: Settings) =>
   (
@@ -103,7 +95,7 @@ const connect =
     made: (transport: Transport.Transport) => void
   ): Effect.Effect<Transport.Transport, NetworkError> =>
     (address._tag === "Unix" ? UnixFile.checkPath("connect", address.path) : Effect.void).pipe(
-      Effect.andThen(dial(settings, address, made)),
+      Effect.andThen(dialOn(address, target(settings, address), settings.onSocket, made)),
       Effect.timeoutOrElse({
         duration: settings.connectTimeout,
         orElse: () =>
@@ -112,93 +104,26 @@ const connect =
       Effect.mapError(failure("connect", address))
     )
 
-const dial = (
-  settings: Settings,
-  address: Address.Address,
-  made: (transport: Transport.Transport) => void
-): Effect.Effect<Transport.Transport, Reason> =>
-  Effect.callback((resume) => {
-    const target =
-      address._tag === "Unix"
-        ? { path: address.path }
-        : {
-            host: address.host,
-            port: address.port,
-            noDelay: settings.noDelay,
-            autoSelectFamily: true,
-            // Node refuses less than 10 ms.
-            autoSelectFamilyAttemptTimeout: Math.max(10, settings.attemptDelayMillis)
-          }
-    const socket = Net.connect({ ...target, allowHalfOpen: true })
-    const onError = (error: NodeJS.ErrnoException) => {
-      // A Unix socket file that nobody made yet is a server that is not there yet, like a port nobody listens on.
-      const code = address._tag === "Unix" && error.code === "ENOENT" ? "ECONNREFUSED" : error.code
-      resume(Exit.fail(reasonFromCode(code ?? "UNKNOWN", error.message)))
-    }
-    socket.once("error", onError)
-    socket.once("connect", () => {
-      socket.off("error", onError)
-      settings.onSocket(socket)
-      const transport = new NodeTransport(socket, { side: "remote", address })
-      made(transport)
-      resume(Exit.succeed(transport))
-    })
-    return Effect.sync(() => {
-      socket.destroy()
-    })
+const target = (settings: Settings, address: Address.Address): Net.NetConnectOpts =>
+  address._tag === "Unix"
+    ? { path: address.path }
+    : {
+        ...hostAndPort(address),
+        noDelay: settings.noDelay,
+        autoSelectFamily: true,
+        // Node refuses less than 10 ms.
+        autoSelectFamilyAttemptTimeout: Math.max(10, settings.attemptDelayMillis)
+      }
+
+const listen = (settings: Settings) => (address: Address.Address, options: Transport.ListenOptions) =>
+  listenOn(address, {
+    server: { noDelay: address._tag === "Tcp" && settings.noDelay },
+    listen: { ...(address._tag === "Tcp" ? hostAndPort(address) : {}), backlog: options.backlog ?? 511 },
+    mode: options.mode,
+    onSocket: settings.onSocket
   })
 
-const bind = (server: Net.Server, where: Net.ListenOptions): Effect.Effect<void, Reason> =>
-  Effect.callback((resume) => {
-    const onError = (error: NodeJS.ErrnoException) => resume(Exit.fail(reasonOf(error)))
-    server.once("error", onError)
-    server.listen(where, () => {
-      server.off("error", onError)
-      resume(Exit.void)
-    })
-    return Effect.sync(() => {
-      server.close()
-    })
-  })
-
-const listen = (settings: Settings) =>
-  Effect.fnUntraced(function* (address: Address.Address, options: Transport.ListenOptions) {
-    const backlog = options.backlog ?? 511
-    const server = Net.createServer({
-      allowHalfOpen: true,
-      noDelay: address._tag === "Tcp" && settings.noDelay,
-      // Nothing is read before there is somebody to read it.
-      pauseOnConnect: true
-    })
-    server.maxConnections = connectionsMax()
-    server.on("connection", settings.onSocket)
-    const start =
-      address._tag === "Tcp"
-        ? Effect.as(bind(server, { host: address.host, port: address.port, backlog }), () => {})
-        : bindUnix(server, address.path, backlog, options.mode)
-    const acceptor = new NodeAcceptor(server, address)
-    const acquire = Effect.map(start, (withdraw) => {
-      acceptor.listening(boundAddress(server, address), withdraw)
-      return acceptor
-    })
-    return yield* Effect.acquireRelease(Effect.mapError(acquire, failure("listen", address)), (acceptor) =>
-      Effect.callback<void>((resume) => acceptor.stop(() => resume(Exit.void)))
-    )
-  })
-
-const bindUnix = Effect.fnUntraced(function* (
-  server: Net.Server,
-  path: string,
-  backlog: number,
-  mode: number | undefined
-) {
-  yield* UnixFile.checkPath("listen", path)
-  yield* UnixFile.claim(path)
-  const temporary = UnixFile.temporaryPath(path)
-  yield* bind(server, { path: temporary, backlog })
-  const inode = yield* Effect.tapError(UnixFile.publish(temporary, path, mode), () => Effect.sync(() => server.close()))
-  return UnixFile.unlinkAtExit(path, inode)
-})
+const hostAndPort = ({ host, port }: Address.Tcp) => ({ host, port })
 
 /**
  * TCP and Unix sockets as a provider, for who builds another network upon them.

@@ -5,3 +5,5 @@
  */
 export * as NodeNetwork from "./NodeNetwork.ts"
 export * as NodeProcess from "./NodeProcess.ts"
+export * as NodeSocket from "./NodeSocket.ts"
+export * as NodeSocketServer from "./NodeSocketServer.ts"

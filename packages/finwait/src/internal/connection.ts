@@ -40,6 +40,8 @@ export class ConnectionImpl implements Closing, Receiver {
   onLost: (() => void) | undefined
   /** Who is told first that it has closed. */
   owner: Owner | undefined
+  /** As a socket: the end of a reader's scope closes it. */
+  readerCloses = false
   /** Who ended first, when somebody has. */
   private endedFirst: Account["closedFirst"] | undefined
   private closing: Close | undefined

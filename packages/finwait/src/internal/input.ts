@@ -51,6 +51,8 @@ export interface Taker<A, E = never> {
   taken(chunk: Uint8Array): Pulled<A, E>
   /** What the end of the input is. */
   ended(): Pulled<A, E>
+  /** What a failure is, to who does not take it as it is. */
+  failed?(error: ConnectionError): Pulled<A, E>
 }
 
 /** A read, as an effect that can be run again and again; cheaper than a suspended closure. */
@@ -147,6 +149,11 @@ export class Input {
     return waits || (this.sink !== undefined && !this.sink.busy)
   }
 
+  /** It has ended for good: nothing more will come. */
+  get isOver(): boolean {
+    return this.ended !== undefined
+  }
+
   /** A drain has ended the input, but for the message in hand. */
   get swept(): boolean {
     return this.sweep?.state === "swept"
@@ -158,10 +165,10 @@ export class Input {
 
   /** What there is now: bytes, an end, or somebody else who reads. */
   private takeNow<A, E>({ boundary, taker }: Read<A, E>): Pulled<A, E> | undefined {
-    if (this.isRead) return this.failure(new Busy())
+    if (this.isRead) return this.failure(new Busy(), taker)
     const chunk = this.shift()
     if (chunk !== undefined) return taker.taken(chunk)
-    const ended = this.endAt(boundary)
+    const ended = this.endAt(boundary, taker)
     return ended === done ? taker.ended() : ended
   }
 
@@ -193,11 +200,23 @@ export class Input {
     waiter(waiterRead as Read<never, never>)
   }
 
+  /** Something has arrived that was not taken. */
+  get hasMore(): boolean {
+    return this.chunk !== undefined
+  }
+
+  /** All that has arrived and was not taken, for who reads in another way from here on. */
+  takeAll(): ReadonlyArray<Uint8Array> {
+    const all: Array<Uint8Array> = []
+    for (let chunk; (chunk = this.shift()) !== undefined;) all.push(chunk)
+    return all
+  }
+
   /** Fails the waiting reader, whose right to read has ended, and leaves the input as it is. */
   dismiss(): void {
     const waiter = this.waiter
     this.waiter = this.waiterFiber = undefined
-    waiter?.(this.failure(new Closed()))
+    waiter?.(this.failure(new Closed(), this.waiterRead?.taker) as Pulled<never>)
   }
 
   shift(): Uint8Array | undefined {
@@ -209,10 +228,10 @@ export class Input {
   }
 
   /** Where the input ends for a reader that has taken everything there is. */
-  endAt(boundary: boolean): Pulled<never> | undefined {
+  endAt(boundary: boolean, taker?: Taker<unknown, unknown>): Pulled<never> | undefined {
     if (this.ended === undefined) return boundary && this.swept ? done : undefined
     if (this.ended === "end") return done
-    return this.failure(this.ended === "Closed" ? new Closed() : this.ended)
+    return this.failure(this.ended === "Closed" ? new Closed() : this.ended, taker) as Pulled<never>
   }
 
   attachSink(sink: Sink): ConnectionError | undefined {
@@ -383,7 +402,8 @@ export class Input {
     return new ConnectionError({ operation: "read", address: Address.describe(this.transport.remoteAddress), reason })
   }
 
-  private failure(reason: Busy | Closed | Reset): Pulled<never> {
-    return Exit.fail(this.error(reason))
+  private failure<A, E>(reason: Busy | Closed | Reset, taker?: Taker<A, E>): Pulled<A, E> {
+    const error = this.error(reason)
+    return taker?.failed === undefined ? Exit.fail(error) : taker.failed(error)
   }
 }

@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
+import * as Socket from "effect/socket/Socket"
 import * as Address from "../Address.ts"
 import type { CloseOutcome } from "../CloseOutcome.ts"
 import type { Connection } from "../Connection.ts"
@@ -316,7 +316,8 @@ export class ServerImpl implements Receiver, Draining {
   /** One handler's failure is one connection's: it is told, counted, and the connection closes like any other. */
   private handlerFailed(connection: ConnectionImpl, exit: Exit.Failure<unknown, unknown>): void {
     if (Cause.hasInterruptsOnly(exit.cause)) return
-    const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+    // Effect's own consumers of sockets make defects of errors: they are the same.
+    const error = Cause.squash(exit.cause)
     // A loop that pulls ends so when the input does.
     if (Cause.isDone(error)) return
     const where = `handler of ${connection.name}`
@@ -333,6 +334,10 @@ const hostOf = ({ remoteAddress }: Connection): string | undefined =>
 
 const causedByPeer = (error: unknown): boolean => {
   if (error instanceof FrameError) return true
+  if (Socket.isSocketError(error)) {
+    const { reason } = error
+    return reason._tag === "SocketCloseError" || reason._tag === "SocketUpgradeError" || causedByPeer(reason.cause)
+  }
   // Two readers at once are a mistake in the handler.
   return error instanceof ConnectionError && error.reason._tag !== "Busy"
 }

@@ -1,70 +1,173 @@
 /**
  * A connection as Effect's own `Socket`: the same input and output, with the errors and the life cycle that its
- * contract asks for. Acquiring the reader does not dial, the connection is there already; the end of the reader's scope
- * fails a suspended pull but does not close, that is the connection's own scope's work.
+ * contract asks for. Acquiring the reader does not dial, the connection is there already. The end of the reader's scope
+ * fails a suspended pull; whether it closes the connection as well is for who has given it away to say: a program that
+ * was written for Effect's own sockets counts on it.
  */
-import * as Cause from "effect/Cause"
+import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { ConnectionError } from "../ConnectionError.ts"
-import type { Connection } from "../Connection.ts"
-import type { Input } from "./input.ts"
+import type { Transport } from "../Transport.ts"
+import { byteLengthOf, bytesOf, type Data } from "./encoders.ts"
+import { type Input, type Pulled, Read, type Taker } from "./input.ts"
+import { gatherBytes, type Output, type Written } from "./output.ts"
 
 // The codes are WebSocket's, because Effect's sockets speak in them: a normal end, and one without a goodbye.
 const normal = 1000
 const abnormal = 1006
 
-const closed = (code: number) => new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
+export type Frames = Arr.NonEmptyReadonlyArray<Uint8Array | string>
+export type PullFrames = Effect.Effect<Frames, Socket.SocketError>
 
-const readFailed = (cause: ConnectionError) =>
-  cause.reason._tag === "Closed"
-    ? closed(normal)
-    : new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) })
+export const closedWith = (code: number, closeReason?: string): Socket.SocketError =>
+  new Socket.SocketError({
+    reason: new Socket.SocketCloseError(
+      closeReason === undefined || closeReason === "" ? { code } : { code, closeReason }
+    )
+  })
 
 const writeFailed = (cause: ConnectionError) =>
   new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
 
-/** A connection, and the input behind it. */
-interface Backed extends Pick<Connection, "write" | "closeWrite"> {
+/** A connection, and what is behind it. */
+export interface Backed {
+  readonly transport: Transport
   readonly input: Input
+  readonly output: Output
+  readonly isClosing: boolean
+  /** The end of a reader's scope closes it. */
+  readonly readerCloses: boolean
+  beginClose(): void
 }
 
-export const socketReader = (connection: Backed): Socket.Socket["reader"] =>
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+
+/** What is read, as a socket gives it. */
+export class FrameTaker implements Taker<Frames, Socket.SocketError> {
+  /** The scope of the reader has ended. */
+  over = false
+  protected readonly connection: Backed
+
+  constructor(connection: Backed) {
+    this.connection = connection
+  }
+
+  /** All that there is, in one batch. */
+  taken(chunk: Uint8Array): Pulled<Frames, Socket.SocketError> {
+    const { input, transport } = this.connection
+    if (transport.isText === undefined && !input.hasMore) return Exit.succeed([chunk])
+    const frames = [chunk, ...input.takeAll()].map((chunk) =>
+      transport.isText?.(chunk) === true ? decoder.decode(chunk) : chunk
+    )
+    return Exit.succeed(frames as unknown as Frames)
+  }
+
+  ended(): Pulled<Frames, Socket.SocketError> {
+    const { peerEnd } = this.connection.input
+    const { code, reason } = peerEnd?.goodbye ?? { code: peerEnd?.truncated === true ? abnormal : normal, reason: "" }
+    return Exit.fail(closedWith(code, reason))
+  }
+
+  failed(cause: ConnectionError): Pulled<Frames, Socket.SocketError> {
+    if (this.over) return Exit.fail(closedWith(abnormal))
+    if (cause.reason._tag === "Closed") return Exit.fail(closedWith(normal))
+    return Exit.fail(new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) }))
+  }
+}
+
+/** A reader that reads by a taker, until its scope ends. */
+export const readerOf = (
+  connection: Backed,
+  taker: FrameTaker,
+  pull: PullFrames
+): Effect.Effect<Socket.Reader, Socket.SocketError, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
-    let over = false
     yield* Scope.addFinalizer(
       scope,
       Effect.sync(() => {
-        over = true
+        taker.over = true
         connection.input.dismiss()
-      })
-    )
-    const pull = connection.input.pull.pipe(
-      Effect.map((chunk) => [chunk] as const),
-      Effect.catchCause((cause) => {
-        const error = Cause.findErrorOption(cause)
-        if (Option.isNone(error)) return Effect.failCause(cause as Cause.Cause<never>)
-        if (over) return Effect.fail(closed(abnormal))
-        return Effect.fail(Cause.isDone(error.value) ? closed(normal) : readFailed(error.value))
+        if (connection.readerCloses) connection.beginClose()
       })
     )
     return {
-      pull: Effect.suspend(() => (over ? Effect.fail(closed(abnormal)) : pull)),
-      upgrade: Socket.SocketUpgradeError.unsupported
+      pull: Effect.suspend(() => (taker.over ? Effect.fail(closedWith(abnormal)) : pull)),
+      upgrade: (options) => upgrade(connection, options)
     }
   })
 
-export const socketWriter = (connection: Backed): Socket.Socket["writer"] => {
-  const write = (chunk: Uint8Array | string) => Effect.mapError(connection.write(chunk), writeFailed)
-  const closeWrite = Effect.ignore(connection.closeWrite)
-  return Effect.acquireRelease(
-    Effect.succeed<Socket.Writer>({
-      write: (chunk) => (Socket.isCloseEvent(chunk) ? closeWrite : write(chunk)),
-      writeAll: (chunks) => Effect.forEach(chunks, write, { discard: true })
-    }),
-    () => closeWrite
+export const socketReader = (connection: Backed): Socket.Socket["reader"] =>
+  Effect.suspend(() => {
+    const taker = new FrameTaker(connection)
+    return readerOf(connection, taker, new Read(connection.input, true, taker) as unknown as PullFrames)
+  })
+
+const upgrade = (
+  { input, isClosing, transport }: Backed,
+  options: Socket.TlsUpgradeOptions = {}
+): Effect.Effect<void, Socket.SocketError> =>
+  Effect.suspend(() => {
+    if (transport.upgrade === undefined || isClosing) return Socket.SocketUpgradeError.unsupported()
+    // What has come behind the last message belongs to the handshake. What an attacker has put there fails it.
+    return Effect.mapError(
+      transport.upgrade(options, input.takeAll()),
+      (cause) => new Socket.SocketError({ reason: new Socket.SocketUpgradeError({ cause }) })
+    )
+  })
+
+/** Writes to a connection; who acquires it lets go of it by `endWriting`. */
+export const writerOf = (connection: Backed): Socket.Writer => {
+  const { output } = connection
+  // Not mapped where it has gone well, which it mostly does at once.
+  const told = (written: Written): Effect.Effect<void, Socket.SocketError> =>
+    written === Exit.void ? Exit.void : Effect.mapError(written, writeFailed)
+  return {
+    write: (chunk) =>
+      Effect.suspend(() => {
+        if (!Socket.isCloseEvent(chunk)) return told(output.write(chunk))
+        output.goodbye = { code: chunk.code, reason: chunk.reason ?? "" }
+        connection.beginClose()
+        return Exit.void
+      }),
+    writeAll: (chunks) => Effect.suspend(() => told(writeAll(connection, chunks)))
+  }
+}
+
+/** A pipe that cannot end one direction by itself goes on: its reader may still have something to hear. */
+export const endWriting = ({ output, transport }: Backed): void => {
+  if (transport.capabilities.halfClose) output.end()
+}
+
+export const socketWriter = (connection: Backed): Socket.Socket["writer"] =>
+  Effect.acquireRelease(
+    Effect.sync(() => writerOf(connection)),
+    () => Effect.sync(() => endWriting(connection))
   )
+
+/** Writes chunks behind each other, and waits for room once. Small ones leave as one, for a system call each costs more. */
+const writeAll = ({ output, transport }: Backed, chunks: ReadonlyArray<Data>): Written => {
+  const isSmall = transport.capabilities.messages !== true && bytesIn(chunks) <= gatherBytes
+  if (chunks.length > 1 && isSmall) return output.write(joined(chunks))
+  let written: Written = Exit.void
+  for (const chunk of chunks) written = output.write(chunk)
+  return written
+}
+
+const bytesIn = (chunks: ReadonlyArray<Data>): number =>
+  chunks.reduce<number>((bytes, chunk) => bytes + byteLengthOf(chunk), 0)
+
+const joined = (chunks: ReadonlyArray<Data>): Data => {
+  if (chunks.every((chunk) => typeof chunk === "string")) return chunks.join("")
+  const all = new Uint8Array(bytesIn(chunks))
+  let at = 0
+  for (const chunk of chunks) {
+    const bytes = bytesOf(chunk)
+    all.set(bytes, at)
+    at += bytes.length
+  }
+  return all
 }
