@@ -38,14 +38,13 @@ import type { Address, Input } from "./Address.ts"
 import type * as ClosePolicy from "./ClosePolicy.ts"
 import type { Connection } from "./Connection.ts"
 import type { Drain, Report } from "./Drain.ts"
-import * as Check from "./internal/options.ts"
+import { budgetOf, checkLimits } from "./internal/limits.ts"
 import { ServerImpl } from "./internal/server.ts"
 import type { Listener } from "./Listener.ts"
 import type { Network } from "./Network.ts"
 import * as Net from "./Network.ts"
 import type { NetworkError } from "./NetworkError.ts"
-import { CurrentShutdown } from "./Shutdown.ts"
-import * as ShutdownBudget from "./ShutdownBudget.ts"
+import type * as ShutdownBudget from "./ShutdownBudget.ts"
 
 /**
  * A running server.
@@ -116,18 +115,6 @@ export interface Options<E = never, R = never, RL = never, RD = never> {
   readonly onDrained?: ((report: Report) => Effect.Effect<unknown, never, RD>) | undefined
 }
 
-/** `close`, which others have as well, is checked where it is used. */
-const check = (options: Omit<Options, "listen" | "handler" | "onListening" | "onDrained">): void => {
-  Check.limit("Server.Options.connectionsMax", options.connectionsMax, 1)
-  Check.limit("Server.Options.connectionsPerPeerMax", options.connectionsPerPeerMax, 1)
-  Check.limit("Server.Options.waitingMax", options.waitingMax, 0)
-  Check.limit("Server.Options.maxFrameBytes", options.maxFrameBytes, 1)
-  Check.whole("Server.Options.backlog", options.backlog, 1)
-  Check.mode("Server.Options.mode", options.mode)
-  Check.oneOf("Server.Options.overflow", options.overflow, ["wait", "refuse"])
-  Check.positiveDuration("Server.Options.idleTimeout", options.idleTimeout)
-}
-
 /**
  * Starts a server. The end of the scope drains it.
  *
@@ -145,8 +132,9 @@ export const make = Effect.fnUntraced(function* <E, R, RL = never, RD = never>(
   NetworkError | ShutdownBudget.ShutdownBudgetError,
   Network | Scope.Scope | R | RL | RD
 > {
-  check(options)
-  yield* checkDrain(options.drain)
+  checkLimits(options)
+  // Before anything listens.
+  yield* budgetOf(options.drain)
   const listener = yield* Net.listen(options.listen, {
     backlog: options.backlog,
     mode: options.mode,
@@ -155,22 +143,6 @@ export const make = Effect.fnUntraced(function* <E, R, RL = never, RD = never>(
   })
   return yield* fromListener(listener, options)
 })
-
-const budgetOf = (
-  drain: ShutdownBudget.Input | undefined
-): Effect.Effect<ShutdownBudget.ShutdownBudget, ShutdownBudget.ShutdownBudgetError> =>
-  Effect.contextWith((context) => ShutdownBudget.make(drain, Context.get(context, CurrentShutdown).budget))
-
-/**
- * Whether the parts of `drain` fit, into each other and into the process's own budget: for who wants to know before
- * anything listens.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const checkDrain = (
-  drain: ShutdownBudget.Input | undefined
-): Effect.Effect<void, ShutdownBudget.ShutdownBudgetError> => Effect.asVoid(budgetOf(drain))
 
 /**
  * Serves what a listener accepts, for one that was made otherwise than by `make`. The end of the scope drains the server
@@ -186,7 +158,7 @@ export const fromListener = Effect.fnUntraced(function* <E, R, RL = never, RD = 
   listener: Listener,
   options: Omit<Options<E, R, RL, RD>, "listen" | "close" | "backlog" | "mode">
 ): Effect.fn.Return<Server["Service"], ShutdownBudget.ShutdownBudgetError, Scope.Scope | R | RL | RD> {
-  check(options)
+  checkLimits(options)
   const budget = yield* budgetOf(options.drain)
   const context = yield* Effect.context<R | RL | RD>()
   const server = new ServerImpl(listener, options, budget, context)

@@ -49,10 +49,12 @@ import * as EffectSocketServer from "effect/socket/SocketServer"
 import type { Address } from "./Address.ts"
 import type { Connection } from "./Connection.ts"
 import type { ConnectionImpl } from "./internal/connection.ts"
+import { budgetOf, checkLimits } from "./internal/limits.ts"
+import { ServerImpl } from "./internal/server.ts"
 import type { Listener } from "./Listener.ts"
 import type { Network } from "./Network.ts"
 import * as Net from "./Network.ts"
-import * as Server from "./Server.ts"
+import type * as Server from "./Server.ts"
 
 /**
  * The limits of a server, and how it drains. See {@link Server.Options}.
@@ -103,7 +105,8 @@ const addressOf = (address: Address): Effect.Effect<NetAddress.SocketAddress, Ef
       )
 
 /**
- * A socket server over what a listener accepts. `services` gives each connection's handler what belongs to it.
+ * A socket server over what a listener accepts. `belongings` are what each connection's handler finds in its context
+ * beside what `run` has.
  *
  * The end of the scope drains it, if `run` has not. Fails with `SocketServerError`, reason `SocketServerOpenError`, when
  * the parts of `drain` do not fit; its `cause` says so.
@@ -114,42 +117,38 @@ const addressOf = (address: Address): Effect.Effect<NetAddress.SocketAddress, Ef
 export const fromListener = Effect.fnUntraced(function* (
   listener: Listener,
   options: Omit<Limits, "close"> = {},
-  services?: (connection: Connection) => Context.Context<never>
+  belongings?: (connection: Connection) => Context.Context<never>
 ): Effect.fn.Return<EffectSocketServer.SocketServer["Service"], EffectSocketServer.SocketServerError, Scope.Scope> {
+  checkLimits(options)
   const address = yield* addressOf(listener.address)
-  yield* Effect.mapError(Server.checkDrain(options.drain), openFailed)
-  let state: "new" | "running" | "over" = "new"
-  let running: Server.Server["Service"] | undefined
+  const budget = yield* Effect.mapError(budgetOf(options.drain), openFailed)
+  let server: ServerImpl | undefined
+  let isOver = false
   // The scope may end before whoever runs it does.
-  yield* Effect.addFinalizer(() => Effect.suspend(() => running?.drain.begin ?? Effect.void))
-  const run = <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, R>) =>
-    Effect.gen(function* () {
-      if (state !== "new") {
-        return yield* Effect.fail(cannotRun(state === "running" ? "it runs already" : "it has drained, and is over"))
-      }
-      state = "running"
-      // A handler has no scope but its own: what it acquires would outlive it by the whole server.
-      const context = Context.omit(Scope.Scope)(yield* Effect.context<R>()) as Context.Context<R>
-      const serve = (connection: Connection) => {
-        ;(connection as ConnectionImpl).readerCloses = true
-        const handled = handler(connection)
-        return services === undefined ? handled : Effect.provideContext(handled, services(connection))
-      }
-      return yield* Server.fromListener(listener, { ...options, handler: serve }).pipe(
-        Effect.mapError(openFailed),
-        Effect.flatMap((server) => {
-          running = server
-          return Effect.never
-        }),
-        Effect.scoped,
-        Effect.provideContext(context),
-        Effect.ensuring(
-          Effect.sync(() => {
-            state = "over"
-          })
-        )
-      )
-    })
+  yield* Effect.addFinalizer(() => Effect.suspend(() => server?.drain.begin ?? Effect.void))
+  const run = <R, E, _>(
+    handler: (socket: Socket.Socket) => Effect.Effect<_, E, R>
+  ): Effect.Effect<never, EffectSocketServer.SocketServerError, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.contextWith((services: Context.Context<R>) => {
+        if (server !== undefined) {
+          return Effect.fail(cannotRun(isOver ? "it has drained, and is over" : "it runs already"))
+        }
+        const serve = (connection: Connection) => {
+          ;(connection as ConnectionImpl).readerCloses = true
+          const handled = handler(connection)
+          return belongings === undefined ? handled : Effect.provideContext(handled, belongings(connection))
+        }
+        // A handler has no scope but its own: what it acquired would outlive it by the whole server.
+        const context = Context.omit(Scope.Scope)(services as Context.Context<R | Scope.Scope>)
+        const running = (server = new ServerImpl(listener, { ...options, handler: serve }, budget, context))
+        running.start()
+        return Effect.onExit(restore(Effect.never), () => {
+          isOver = true
+          return running.drain.begin
+        })
+      })
+    )
   return { address, run }
 })
 
