@@ -366,9 +366,10 @@ export class Input {
     if (this.discarder !== undefined || this.ended !== undefined) return
     if (this.waiter !== undefined) {
       if (!this.waiterRead!.boundary) return
-      // Who is woken goes on at once, and as a rule has the connection closed, which reads on.
+      // Who is woken goes on at once, and as a rule has the connection closed, which reads on; or waits for more of what
+      // has begun.
       this.wake()
-      if (this.discarder === undefined) this.stop()
+      if (this.discarder === undefined && this.waiter === undefined) this.stop()
       return
     }
     const sink = this.sink
