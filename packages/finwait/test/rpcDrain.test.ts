@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcClient from "effect/rpc/RpcClient"
+import { RpcClientError } from "effect/rpc/RpcClientError"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
@@ -89,8 +90,8 @@ const connect = Effect.fnUntraced(function* (here: World) {
 const ended = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return String(exit.value)
   if (Cause.hasInterrupts(exit.cause)) return "Interrupt"
-  const error = Cause.squash(exit.cause) as { _tag?: string; reason?: { _tag: string } }
-  return error._tag === "RpcClientError" ? `RpcClientError ${error.reason!._tag}` : String(error)
+  const error = Cause.squash(exit.cause)
+  return error instanceof RpcClientError ? `RpcClientError ${error.reason._tag}` : (error as string)
 }
 
 const calling = <A, E>(call: Effect.Effect<A, E>) => Effect.forkChild(Effect.map(Effect.exit(call), ended))

@@ -26,7 +26,7 @@ const client = (here: World, options: SocketClient.Options = {}) =>
   Effect.provideService(SocketClient.make(address, options), Network.Network, here.sim.network)
 
 const reasonOf = (exit: Exit.Exit<unknown, Socket.SocketError>) => {
-  const error = Effect.runSync(Effect.flip(exit as Exit.Exit<unknown, Socket.SocketError>))
+  const error = Effect.runSync(Effect.flip(exit))
   assert.isTrue(Socket.isSocketError(error))
   return error.reason
 }
@@ -77,7 +77,7 @@ describe("a socket client", () => {
       assert.strictEqual(refused._tag === "SocketOpenError" && refused.kind, "Unknown")
       assert.match(String(refused._tag === "SocketOpenError" && refused.cause), /connect tcp 127.0.0.1:7000: refused/)
 
-      const slow = yield* SocketClient.fromDial(Effect.never as Effect.Effect<Connection.Connection>, {
+      const slow = yield* SocketClient.fromDial(Effect.never, {
         openTimeout: "2 seconds"
       })
       const opening = yield* Effect.forkChild(Effect.exit(Effect.scoped(slow.reader)))
