@@ -89,15 +89,15 @@ describe("a socket server", () => {
       const here = yield* world()
       const { server } = yield* listen(here)
       yield* running(here, server, (socket) =>
-        Effect.andThen(
-          Effect.scoped(
-            Effect.gen(function* () {
-              const { pull } = yield* socket.reader
-              const { write } = yield* socket.writer
-              yield* write((yield* pull)[0])
-            })
-          ),
-          Effect.never
+        Effect.scoped(
+          Effect.gen(function* () {
+            // The writer's scope is the handler's: it is not its release that ends the connection.
+            const { write } = yield* socket.writer
+            yield* Effect.scoped(
+              Effect.flatMap(socket.reader, ({ pull }) => Effect.flatMap(pull, ([frame]) => write(frame)))
+            )
+            return yield* Effect.never
+          })
         )
       )
       const client = yield* here.dial

@@ -1,6 +1,6 @@
 /**
- * The job server's line protocol, as both sides see it. Clients use {@link work} and its kind, which carry the exact
- * answer that a whole exchange must bring; subjects use {@link parse}.
+ * The job server's protocol, as both sides see it. Clients use {@link work} and its kind, which carry the answer that a
+ * whole exchange must bring; subjects use {@link parse}. In lines of text, also as the messages of a WebSocket:
  *
  *     WORK <ms>         DONE <ms>              after so many milliseconds
  *     GET <bytes>       SIZE <bytes> + body    in one write, so that all of it is queued at once
@@ -9,28 +9,15 @@
  *     FINALIZER <ms>    OK                     and the connection's handler ends with a finalizer that takes so long
  *     BLOCK <ms>        OK                     after the event loop was blocked for so long
  *     STAT              OPEN <n>               the number of open connections
+ *
+ * An RPC server has the same as calls. No REJECT and no DROP among them, since no call ends its connection; FINALIZER's
+ * finalizer is the call's, which has been answered by then; and two more:
+ *
+ *     LATER <bytes>     body                   a second later
+ *     NOTE <text>                              a notification, which is read and has no answer
  */
 
-/** A request and the answer that makes it whole: a line of text, then so many bytes of body. */
-export interface Exchange {
-  readonly request: string
-  readonly text: string
-  readonly bodyBytes: number
-}
-
-const exchange = (request: string, text: string, bodyBytes = 0): Exchange => ({
-  request: `${request}\n`,
-  text,
-  bodyBytes
-})
-
-export const work = (millis: number) => exchange(`WORK ${millis}`, `DONE ${millis}\n`)
-export const get = (bytes: number) => exchange(`GET ${bytes}`, `SIZE ${bytes}\n`, bytes)
-export const reject = (bytes: number) => exchange(`REJECT ${bytes}`, `SIZE ${bytes}\n`, bytes)
-export const drop = (bytes: number) => exchange(`DROP ${bytes}`, "", bytes)
-export const finalizer = (millis: number) => exchange(`FINALIZER ${millis}`, "OK\n")
-export const block = (millis: number) => exchange(`BLOCK ${millis}`, "OK\n")
-
+/** What the server can be asked for in lines. */
 export type Verb = "WORK" | "GET" | "REJECT" | "DROP" | "FINALIZER" | "BLOCK" | "STAT"
 
 /** A request as the server sees it. `amount` is milliseconds or bytes, as the verb has it, and 0 for `STAT`. */
@@ -38,6 +25,35 @@ export interface Request {
   readonly verb: Verb
   readonly amount: number
 }
+
+/** A request and the answer that makes it whole: a line of text, then so many bytes of body. */
+export interface Exchange {
+  readonly verb: Verb | "LATER"
+  readonly amount: number
+  readonly text: string
+  readonly bodyBytes: number
+}
+
+const exchange = (verb: Exchange["verb"], amount: number, text: string, bodyBytes = 0): Exchange => ({
+  verb,
+  amount,
+  text,
+  bodyBytes
+})
+
+export const work = (millis: number) => exchange("WORK", millis, `DONE ${millis}\n`)
+export const get = (bytes: number) => exchange("GET", bytes, `SIZE ${bytes}\n`, bytes)
+export const reject = (bytes: number) => exchange("REJECT", bytes, `SIZE ${bytes}\n`, bytes)
+export const drop = (bytes: number) => exchange("DROP", bytes, "", bytes)
+export const finalizer = (millis: number) => exchange("FINALIZER", millis, "OK\n")
+export const block = (millis: number) => exchange("BLOCK", millis, "OK\n")
+export const later = (bytes: number) => exchange("LATER", bytes, "", bytes)
+
+/** How long `LATER` takes. */
+export const laterMillis = 1000
+
+/** What an RPC server takes for one message, at most; it ends the connection of whoever sends more. */
+export const callBytesMax = 1024 * 1024
 
 const form = /^(?:(WORK|GET|REJECT|DROP|FINALIZER|BLOCK) (\d+)|(STAT))$/
 
@@ -48,12 +64,18 @@ export const parse = (line: string): Request | undefined => {
   return { verb: (match[1] ?? match[3]) as Verb, amount: Number(match[2] ?? 0) }
 }
 
+/** What bodies are made of. */
+const dot = "."
+
 /** So many bytes of answer. Slices of one allocation, so that a hundred answers cost the memory of the largest. */
 export const body = (bytes: number): Uint8Array => {
-  if (bytes > filler.length) filler = new Uint8Array(bytes).fill(0x2e)
+  if (bytes > filler.length) filler = new Uint8Array(bytes).fill(dot.charCodeAt(0))
   return filler.subarray(0, bytes)
 }
 let filler = new Uint8Array(0)
+
+/** The same as text. */
+export const bodyText = (bytes: number): string => dot.repeat(bytes)
 
 /** What `BLOCK` is: the loop turns no more, no timer fires, nothing is accepted. */
 export const blockLoop = (millis: number): void => {

@@ -1,5 +1,6 @@
 /** One row of the scorecard: what is done to a server, and what a good one does. */
 import type { ClientRecord } from "./clients/ClientRecord.ts"
+import type { Wire, WireOptions } from "./clients/wires.ts"
 import type { Limits } from "./Limits.ts"
 
 export interface Scenario {
@@ -15,6 +16,8 @@ export interface Scenario {
   readonly capSeconds: number
   /** `alone` keeps both cores busy, so that nothing that takes time is measured beside it. */
   readonly runs: "beside others" | "alone"
+  /** Why it has no meaning on a wire, where it has none. */
+  readonly doesNotApply?: (wire: Wire) => string | undefined
   readonly run: (subject: string, options?: RunOptions) => Promise<Result>
   /**
    * Whether it was good. Its own bounds are wide, since it must tell a server that ends from one that does not on any
@@ -23,8 +26,10 @@ export interface Scenario {
   readonly judge: (result: Result) => Verdict
 }
 
-export interface RunOptions {
+export interface RunOptions extends WireOptions {
   readonly capSeconds?: number
+  /** How many, where a scenario is about a great number of them. */
+  readonly connections?: number
 }
 
 export interface Result {

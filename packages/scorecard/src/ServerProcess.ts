@@ -3,9 +3,10 @@
  * and ended in any case.
  */
 import { spawn, type ChildProcess } from "node:child_process"
-import { existsSync, readdirSync, readlinkSync } from "node:fs"
+import { readdirSync, readlinkSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as Limits from "./Limits.ts"
+import { subjectExists, subjectFile } from "./subjects.ts"
 import { settles, within } from "./Waiting.ts"
 
 /** How a process ended, or that it did not. */
@@ -50,9 +51,6 @@ const inherited = () => {
   const { NODE_ENV: _mode, NODE_OPTIONS: _options, VITEST: _runner, ...rest } = process.env
   return rest
 }
-
-export const subjectFile = (subject: string): URL => new URL(`subjects/${subject}.ts`, import.meta.url)
-export const subjectExists = (subject: string): boolean => existsSync(subjectFile(subject))
 
 export class ServerProcess {
   readonly subject: string

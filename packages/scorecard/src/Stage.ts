@@ -7,12 +7,16 @@ import { Client, type ClientOptions } from "./clients/Client.ts"
 import { readTable } from "./clients/kernel.ts"
 import { Observer } from "./clients/Observer.ts"
 import type { ClientRecord } from "./clients/ClientRecord.ts"
+import { type Wire, wires } from "./clients/wires.ts"
 import type { Result, RunOptions, Scenario } from "./Scenario.ts"
 import { ServerProcess } from "./ServerProcess.ts"
+import { wireOf } from "./subjects.ts"
 import { sleep } from "./Waiting.ts"
 
 export class Stage {
   readonly server: ServerProcess
+  /** What the server is spoken to over. */
+  readonly wire: Wire
   readonly clients: Array<Client> = []
   /** Clients that live in another process. */
   readonly elsewhere: Array<(signalledAt: number | undefined) => Promise<ReadonlyArray<ClientRecord>>> = []
@@ -21,34 +25,62 @@ export class Stage {
   /** Set by scenarios whose time is not the time to exit. */
   measuredSeconds: number | null | undefined
 
-  constructor(server: ServerProcess) {
+  private readonly options: RunOptions
+
+  constructor(server: ServerProcess, options: RunOptions) {
     this.server = server
+    this.wire = wireOf(server.subject)
+    this.options = options
   }
 
-  async connect(options: ClientOptions): Promise<Client> {
-    const client = new Client(this.server.port, options)
-    this.clients.push(client)
-    return client.connected()
+  /** A client that is connected and past its handshakes, or refused, or whose connection has ended. */
+  connect(options: ClientOptions): Promise<Client> {
+    return this.client(options).ready()
+  }
+
+  /** One that does not wait for handshakes. */
+  reach(options: ClientOptions): Promise<Client> {
+    return this.client(options).connected()
+  }
+
+  /** One that is connected and says nothing at all, not even what a handshake begins with. */
+  connectMute(options: ClientOptions): Promise<Client> {
+    return this.connect({ ...options, wire: wires["socket-tcp"] })
   }
 
   connectMany(count: number, options: ClientOptions): Promise<ReadonlyArray<Client>> {
     return Promise.all(Array.from({ length: count }, () => this.connect(options)))
   }
 
+  observe(): Observer {
+    return new Observer(this.server.port, this.wire)
+  }
+
   /** Waits until the server has accepted whoever is connected by now. */
   async accepted(): Promise<void> {
-    const observer = new Observer(this.server.port)
+    const observer = this.observe()
     await observer.count()
-    observer.leave()
+    await observer.leave()
   }
 
   stop(): void {
     this.server.stop()
   }
 
+  /** Seconds since the signal. */
+  get sinceSignal(): number {
+    return (performance.now() - (this.server.signalledAt ?? performance.now())) / 1000
+  }
+
   /** Waits until so long after the signal. */
   async afterSignal(millis: number): Promise<void> {
     await sleep(Math.max(0, (this.server.signalledAt ?? 0) + millis - performance.now()))
+  }
+
+  private client(options: ClientOptions): Client {
+    const client = new Client(this.server.port, { wire: this.wire, tls: this.options.tls, ...options })
+    this.clients.push(client)
+    return client
   }
 }
 
@@ -58,14 +90,14 @@ type Play = Pick<Scenario, "id" | "limits" | "capSeconds">
 export const play = async (
   scenario: Play,
   subject: string,
-  options: RunOptions | undefined,
+  options: RunOptions = {},
   script: (stage: Stage) => Promise<void>
 ): Promise<Result> => {
   const server = await ServerProcess.start(subject, scenario.limits)
-  const stage = new Stage(server)
+  const stage = new Stage(server, options)
   try {
     await script(stage)
-    return await finish(stage, scenario.id, (options?.capSeconds ?? scenario.capSeconds) * 1000)
+    return await finish(stage, scenario.id, (options.capSeconds ?? scenario.capSeconds) * 1000)
   } catch (error) {
     throw new Error(`${scenario.id} on ${subject} could not be played\n${server.stderr}`, { cause: error })
   } finally {

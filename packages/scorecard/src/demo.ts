@@ -12,7 +12,7 @@ import { allWell, data, sideBySide } from "./demo/summary.ts"
 import { bold, dim, wrap } from "./demo/text.ts"
 import { capSeconds, playDemo } from "./demo/workload.ts"
 import type { Result } from "./Scenario.ts"
-import { subjectExists } from "./ServerProcess.ts"
+import { subjectExists } from "./subjects.ts"
 
 const names: Record<string, string> = {
   effect: "Effect's own",

@@ -1,5 +1,6 @@
 /** The sentences that scenarios judge with: each gives the problems it found, none when there are none. */
 import type { ClientRecord } from "./clients/ClientRecord.ts"
+import { wires } from "./clients/wires.ts"
 import type { Result, Scenario } from "./Scenario.ts"
 
 type Problems = ReadonlyArray<string>
@@ -11,32 +12,41 @@ export const judgeWith =
     return { ok: problems.length === 0, problems }
   }
 
-/** The clients of one group, or all of them: there are so many, with a whole answer, and this end. */
+/**
+ * The clients of one group, or all of them: there are so many, with a whole answer, and this end. A FIN has to come
+ * behind the goodbye that belongs to what the client spoke.
+ */
 export const clients =
   (expected: {
     readonly group?: string
     readonly count?: number
     readonly whole?: boolean
     readonly ending?: ClientRecord["ending"]
-    /** What must be among what it saw, where the last word may vary. */
-    readonly saw?: ClientRecord["seen"][number]
+    /** Whether it must have heard the goodbye, where the last word may vary. */
+    readonly told?: true
   }) =>
   (result: Result): Problems => {
-    const { count, ending, group, saw, whole } = expected
+    const { count, ending, group, told, whole } = expected
     const all = result.clients.filter((client) => group === undefined || client.group === group)
     const name = group ?? "clients"
     const share = (found: ReadonlyArray<ClientRecord>, what: string) =>
       found.length === 0 ? [] : [`${found.length} of ${all.length} ${name}: ${what}`]
     const cut = whole === true ? all.filter((client) => !client.whole) : []
-    const notSeen = saw === undefined ? [] : all.filter((client) => !client.seen.includes(saw))
     const otherwise = ending === undefined ? [] : all.filter((client) => client.ending !== ending)
+    const asExpected = all.filter((client) => !otherwise.includes(client))
+    const toBeTold = told === true ? all : ending === "FIN" ? asExpected : []
+    const abrupt = toBeTold.filter((client) => !heardGoodbye(client))
+    const troubled = asExpected.filter((client) => client.trouble !== null)
     return [
       ...(count === undefined || count === all.length ? [] : [`${all.length} ${name}, not ${count}`]),
       ...share(cut, `answer not whole (${bytesOf(cut)})`),
-      ...share(notSeen, `saw no ${saw}`),
-      ...share(otherwise, `ended by ${endingsOf(otherwise)}, not ${ending}`)
+      ...share(abrupt, `heard no goodbye (${endingsOf(abrupt)})`),
+      ...share(otherwise, `ended by ${endingsOf(otherwise)}, not ${ending}`),
+      ...share(troubled, `had trouble: ${endingsOf(troubled)}`)
     ]
   }
+
+const heardGoodbye = ({ seen, wire }: ClientRecord) => wires[wire].goodbyes.some((goodbye) => seen.includes(goodbye))
 
 /** The process ends by itself, in time, with such an exit code. */
 export const process =
@@ -67,7 +77,9 @@ export const fact =
 
 const bytesOf = (cut: ReadonlyArray<ClientRecord>) => {
   const sum = (of: (client: ClientRecord) => number) => cut.reduce((total, client) => total + of(client), 0)
-  return `${sum((client) => client.receivedBytes)} of ${sum((client) => client.expectedBytes)} bytes`
+  const instead = [...new Set(cut.flatMap((client) => client.instead))]
+  const bytes = `${sum((client) => client.receivedBytes)} of ${sum((client) => client.expectedBytes)} bytes`
+  return instead.length === 0 ? bytes : `${bytes}; in its place: ${instead.join(", ")}`
 }
 
 const endingsOf = (records: ReadonlyArray<ClientRecord>) =>

@@ -25,10 +25,11 @@ const outcomes = await Promise.all(chosen.map((scenario) => gate.play(scenario, 
 if (process.argv.includes("--json")) {
   process.stdout.write(`${JSON.stringify(outcomes.map(({ result, verdict }) => ({ ...result, ...verdict })))}\n`)
 } else {
-  const good = outcomes.filter(({ verdict }) => verdict.ok).length
+  const played = outcomes.filter(({ doesNotApply }) => doesNotApply === undefined)
+  const good = played.filter(({ verdict }) => verdict.ok).length
   const seconds = ((performance.now() - from) / 1000).toFixed(0)
   process.stdout.write(
-    `${table(outcomes)}\n\n${subject}: ${good} of ${outcomes.length} rows good, played in ${seconds} s\n`
+    `${table(outcomes)}\n\n${subject}: ${good} of ${played.length} rows good, played in ${seconds} s\n`
   )
 }
 process.exitCode = outcomes.every(({ verdict }) => verdict.ok) ? 0 : 1

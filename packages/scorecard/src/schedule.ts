@@ -1,8 +1,11 @@
 /** Plays several scenarios, a few at a time; those that keep the machine busy play alone. */
 import type { Result, RunOptions, Scenario, Verdict } from "./Scenario.ts"
+import { wireOf } from "./subjects.ts"
 
 export interface Outcome {
   readonly scenario: Scenario
+  /** Why it was not played, if it was not. */
+  readonly doesNotApply: string | undefined
   readonly result: Result
   readonly verdict: Verdict
 }
@@ -20,13 +23,15 @@ export class Gate {
     this.free = places
   }
 
-  /** Plays a scenario when there is room for it. */
+  /** Plays a scenario when there is room for it, if it has a meaning for this subject. */
   async play(scenario: Scenario, subject: string, options?: RunOptions): Promise<Outcome> {
+    const doesNotApply = scenario.doesNotApply?.(wireOf(subject))
+    if (doesNotApply !== undefined) return notPlayed(scenario, subject, doesNotApply)
     const places = scenario.runs === "alone" ? this.places : 1
     await this.enter(places)
     try {
       const result = await scenario.run(subject, options)
-      return { scenario, result, verdict: scenario.judge(result) }
+      return { scenario, doesNotApply, result, verdict: scenario.judge(result) }
     } finally {
       this.free += places
       this.admit()
@@ -51,3 +56,23 @@ export class Gate {
     }
   }
 }
+
+const notPlayed = (scenario: Scenario, subject: string, doesNotApply: string): Outcome => ({
+  scenario,
+  doesNotApply,
+  result: {
+    scenario: scenario.id,
+    subject,
+    clients: [],
+    exitCode: null,
+    signal: null,
+    secondsToExit: null,
+    killed: false,
+    measuredSeconds: null,
+    facts: {},
+    notes: [`does not apply: ${doesNotApply}`],
+    drained: undefined,
+    stderr: ""
+  },
+  verdict: { ok: true, problems: [] }
+})

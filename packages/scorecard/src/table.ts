@@ -1,37 +1,73 @@
-/** The scorecard of one subject, as text. */
+/** Scorecards as text: of one subject, and of two side by side. */
 import type { Outcome } from "./schedule.ts"
 
-const headings = ["id", "scenario", "bound", "measured", "clients: whole / FIN / RST", "exit", "verdict"]
-
-export const table = (outcomes: ReadonlyArray<Outcome>): string => {
-  const rows = [headings, ...outcomes.map(row)]
-  const widths = headings.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)))
-  const line = (cells: ReadonlyArray<string>) =>
-    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")
-  const [head = [], ...body] = rows
-  return [
-    line(head).trimEnd(),
-    widths.map((width) => "─".repeat(width)).join("  "),
-    ...body.map((cells) => line(cells).trimEnd()),
+/** One line for each scenario, and what there is to say about it below. */
+export const table = (outcomes: ReadonlyArray<Outcome>): string =>
+  [
+    ...columns([
+      ["id", "scenario", "bound", "measured", "clients: whole / FIN / RST", "exit", "verdict"],
+      ...outcomes.map((outcome) => [...about(outcome), ...cells(outcome)])
+    ]),
     ...outcomes.flatMap(remarks)
+  ].join("\n")
+
+/** The same scenarios on two subjects. What is to be said is said of the first, then of the second. */
+export const sideBySide = (
+  first: { readonly name: string; readonly outcomes: ReadonlyArray<Outcome> },
+  second: { readonly name: string; readonly outcomes: ReadonlyArray<Outcome> }
+): string => {
+  const beside = ({ scenario }: Outcome) => second.outcomes.find((outcome) => outcome.scenario === scenario)
+  const rows = first.outcomes.map((outcome) => [...about(outcome), inShort(outcome), inShort(beside(outcome))])
+  const notes = (name: string, outcomes: ReadonlyArray<Outcome>) =>
+    outcomes
+      .filter(({ doesNotApply }) => doesNotApply === undefined)
+      .flatMap((of) => remarks(of).map((remark) => `${name} ${remark}`))
+  return [
+    ...columns([["id", "scenario", "bound", first.name, second.name], ...rows]),
+    ...first.outcomes.filter(({ doesNotApply }) => doesNotApply !== undefined).flatMap(remarks),
+    ...notes(first.name, first.outcomes),
+    ...notes(second.name, second.outcomes)
   ].join("\n")
 }
 
-const row = ({ result, scenario, verdict }: Outcome): ReadonlyArray<string> => [
-  scenario.id,
-  scenario.title,
-  scenario.bound,
-  result.measuredSeconds === null ? "" : `${result.measuredSeconds.toFixed(2)} s`,
-  clientsOf(result.clients),
-  result.killed ? "killed" : String(result.signal ?? result.exitCode),
-  verdict.ok ? "good" : "BAD"
-]
+const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+  const [head = [], ...body] = rows
+  const widths = head.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)))
+  const line = (cells: ReadonlyArray<string>) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd()
+  return [line(head), widths.map((width) => "─".repeat(width)).join("  "), ...body.map(line)]
+}
+
+const about = ({ scenario }: Outcome): ReadonlyArray<string> => [scenario.id, scenario.title, scenario.bound]
+
+const cells = ({ doesNotApply, result, verdict }: Outcome): ReadonlyArray<string> =>
+  doesNotApply === undefined
+    ? [
+        result.measuredSeconds === null ? "" : `${result.measuredSeconds.toFixed(2)} s`,
+        clientsOf(result.clients),
+        result.killed ? "killed" : String(result.signal ?? result.exitCode),
+        verdict.ok ? "good" : "BAD"
+      ]
+    : ["", "", "", "does not apply"]
+
+const inShort = (outcome: Outcome | undefined): string => {
+  if (outcome === undefined) return "not played"
+  const [measured = "", clients = "", exit = "", verdict = ""] = cells(outcome)
+  const ended = exit === "" || exit === "killed" ? exit : `exit ${exit}`
+  return [verdict, measured, clients, ended].filter((part) => part !== "").join(", ")
+}
 
 const clientsOf = (clients: Outcome["result"]["clients"]): string => {
   const count = (good: (client: (typeof clients)[number]) => boolean) => clients.filter(good).length
   const told = (ending: string) => count((client) => client.ending === ending)
   const rest = ["refused", "open"].flatMap((ending) => (told(ending) > 0 ? [`, ${told(ending)} ${ending}`] : []))
-  return `${count((client) => client.whole)} / ${told("FIN")} / ${told("RST")} of ${clients.length}${rest.join("")}`
+  const goodbyes = [...new Set(clients.flatMap(({ seen }) => seen.filter((what) => what.startsWith("close"))))]
+  const heard = goodbyes.map((what) => `, ${count(({ seen }) => seen.includes(what))} ${what}`)
+  const whole = count((client) => client.whole)
+  return `${whole} / ${told("FIN")} / ${told("RST")} of ${clients.length}${rest.join("")}${heard.join("")}`
 }
 
 const remarks = ({ result, scenario, verdict }: Outcome): ReadonlyArray<string> =>

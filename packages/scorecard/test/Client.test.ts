@@ -74,14 +74,14 @@ describe("a client", () => {
     const { closed, port } = await listen((socket) =>
       socket.once("data", () => socket.end("DONE 5\n", () => setTimeout(() => socket.resetAndDestroy(), 20)))
     )
-    const record = await observe(port, { answersFin: false }, closed)
+    const record = await observe(port, { answers: false }, closed)
     assert.deepInclude(record, { whole: true, ending: "RST" })
     assert.deepStrictEqual(record.seen, ["FIN", "RST"])
   })
 
   it("does not take a FIN that it did not answer for an RST", async () => {
     const { port } = await listen((socket) => socket.once("data", () => socket.end("DONE 5\n")))
-    assert.deepStrictEqual((await observe(port, { answersFin: false })).seen, ["FIN"])
+    assert.deepStrictEqual((await observe(port, { answers: false })).seen, ["FIN"])
   })
 
   it("is refused", async () => {

@@ -1,23 +1,25 @@
 /**
- * A TCP client that does nothing by itself: when it reads, how fast, what it leaves unread and whether it sends its FIN
- * are the scenario's decisions. On `node:net` alone, so that it shares no code with any subject.
+ * A client that does nothing by itself: when it reads, how fast, what it leaves unread and whether it answers a goodbye
+ * are the scenario's decisions. It shares no code with any subject.
  */
-import * as net from "node:net"
 import type { Exchange } from "../Protocol.ts"
 import { Latch, settles, until, within } from "../Waiting.ts"
-import type { ClientRecord, Seen } from "./ClientRecord.ts"
+import type { Channel, Kind } from "./channels/Channel.ts"
+import { type ClientRecord, endingOf, type Seen } from "./ClientRecord.ts"
+import type { Dialect, Transcript } from "./dialects/Dialect.ts"
 import type { Table } from "./kernel.ts"
-import { Transcript } from "./Transcript.ts"
+import { type Wire, type WireName, type WireOptions, wires } from "./wires.ts"
 
-export interface ClientOptions {
+export interface ClientOptions extends WireOptions {
   /** What it stands for, in reports. */
   readonly group: string
+  readonly wire?: Wire
   /** `now`: all the time. `later`: nothing until told. `once`: what comes first, then nothing until told. */
   readonly reads?: "now" | "later" | "once"
   /** Reads no faster than this. */
   readonly bytesPerSecond?: number
-  /** Whether it answers the server's FIN with its own, as a peer should. */
-  readonly answersFin?: boolean
+  /** Whether it answers the server's goodbye and FIN with its own, as a peer should. */
+  readonly answers?: boolean
 }
 
 const connectMillis = 10_000
@@ -27,61 +29,88 @@ const settleMillis = 3_000
 
 export class Client {
   readonly group: string
-  readonly transcript = new Transcript()
+  readonly wire: WireName
+  readonly transcript: Transcript
   readonly seen: Array<Seen> = []
-  /** The first FIN, RST or refusal. */
+  /** It has seen something of an end. */
+  readonly told = new Latch()
+  /** The connection is over for it: a FIN, an RST or a refusal. */
   readonly ended = new Latch()
+  private readonly isConnected = new Latch()
+  private readonly isReady = new Latch()
   private readonly closed = new Latch()
-  private readonly socket: net.Socket
+  private readonly channel: Channel
+  private readonly dialect: Dialect
   private readonly port: number
-  private readonly answersFin: boolean
+  private answers: boolean
   private readonly bytesPerSecond: number | undefined
   private readingSince: number | undefined
-  private once = false
-  private localPort = 0
-  private endedAt: number | undefined
+  private once: boolean
+  private toldAt: number | undefined
   private stillOpen = false
   private trouble: string | null = null
 
   constructor(port: number, options: ClientOptions) {
+    const wire = options.wire ?? wires["socket-tcp"]
     this.group = options.group
+    this.wire = wire.name
     this.port = port
+    this.answers = options.answers ?? true
     this.bytesPerSecond = options.bytesPerSecond
-    this.answersFin = options.answersFin ?? true
-    this.socket = net.connect({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true })
-    // Paused before it is connected: Node would otherwise begin to read on its own.
-    this.socket.pause()
-    this.socket.on("connect", () => (this.localPort = this.socket.localPort ?? 0))
-    this.socket.on("data", (chunk: Buffer) => this.onData(chunk))
-    this.socket.on("end", () => this.onEnd())
-    this.socket.on("error", (error: NodeJS.ErrnoException) => this.onError(error))
-    this.socket.on("close", () => this.closed.open())
+    this.dialect = wire.dialect
+    this.transcript = wire.dialect.transcript()
+    this.channel = wire.open(
+      port,
+      {
+        connected: () => this.isConnected.open(),
+        ready: () => this.isReady.open(),
+        heard: (chunk, kind) => this.onHeard(chunk, kind),
+        saw: (what) => this.onSaw(what),
+        failed: (trouble) => this.onFailed(trouble),
+        closed: () => this.closed.open()
+      },
+      options
+    )
     if (options.reads !== "later") this.read()
     this.once = options.reads === "once"
   }
 
-  /** Connected, or refused, or reset: `seen` says which. */
+  /** The peer's kernel has taken the connection; or it is refused, or reset: `seen` says which. */
   async connected(): Promise<this> {
-    if (!this.socket.connecting) return this
-    const connected = new Promise((resolve) => this.socket.once("connect", resolve))
-    await within(connectMillis, Promise.race([connected, this.ended.opened]), `${this.group}: connect`)
+    await within(connectMillis, Promise.race([this.isConnected.opened, this.ended.opened]), `${this.group}: connect`)
+    return this
+  }
+
+  /** The handshakes are over as well; or it has ended. */
+  async ready(): Promise<this> {
+    await within(connectMillis, Promise.race([this.isReady.opened, this.ended.opened]), `${this.group}: handshake`)
     return this
   }
 
   ask(exchange: Exchange): void {
-    this.transcript.expect(exchange)
-    this.send(exchange.request)
+    this.channel.send(this.transcript.ask(exchange))
   }
 
-  send(bytes: string | Uint8Array): void {
-    this.socket.write(bytes)
+  /** Half of a request, and never the rest; nothing is expected for it. */
+  askHalf(exchange: Exchange): void {
+    this.channel.sendHalf(this.dialect.transcript().ask(exchange))
+  }
+
+  send(message: string | Uint8Array): void {
+    this.channel.send(message)
   }
 
   /** Begins, or goes on, to read. */
   read(): void {
     this.once = false
     this.readingSince ??= performance.now()
-    this.socket.resume()
+    this.channel.read()
+  }
+
+  /** Answers the goodbye that was heard, and what is heard from here on. */
+  answer(): void {
+    this.answers = true
+    for (const what of this.seen) this.channel.answer(what)
   }
 
   /** The first bytes of an answer, so that the server has our request in hand; or the end of the connection. */
@@ -96,8 +125,8 @@ export class Client {
 
   /** Before the server is killed: a client that has not been told anything by now never would have been. */
   noteWhetherOpen(table: Table | undefined): void {
-    const state = table?.stateOf(this.localPort, this.port) ?? "established"
-    this.stillOpen = this.seen.length === 0 && state === "established"
+    const state = table?.stateOf(this.channel.localPort, this.port) ?? "established"
+    this.stillOpen = endingOf(this.seen) === "open" && state === "established"
   }
 
   /** After the server is gone: reads what is left, looks for an RST behind a FIN, and leaves. */
@@ -108,28 +137,30 @@ export class Client {
       await settles(settleMillis, this.ended.opened)
       if (this.seen.at(-1) === "FIN") await this.lookBehindFin(table)
     }
-    this.socket.destroy()
+    this.channel.destroy()
   }
 
-  /** It has seen an end. */
+  /** It has seen something of an end. */
   get over(): boolean {
     return this.seen.length > 0 || this.trouble !== null
   }
 
   leave(): void {
-    this.socket.destroy()
+    this.channel.destroy()
   }
 
   record(signalledAt: number | undefined): ClientRecord {
-    const { expectedBytes, receivedBytes, whole } = this.transcript
+    const { expectedBytes, instead, receivedBytes, whole } = this.transcript
     return {
       group: this.group,
+      wire: this.wire,
       expectedBytes,
       receivedBytes,
       whole,
-      ending: this.stillOpen ? "open" : (this.seen.at(-1) ?? "open"),
+      instead,
+      ending: this.stillOpen ? "open" : endingOf(this.seen),
       seen: this.seen,
-      millis: this.endedAt === undefined || signalledAt === undefined ? null : Math.round(this.endedAt - signalledAt),
+      millis: this.toldAt === undefined || signalledAt === undefined ? null : Math.round(this.toldAt - signalledAt),
       trouble: this.trouble
     }
   }
@@ -140,13 +171,13 @@ export class Client {
   }
 
   private async lookBehindFin(table: Table | undefined): Promise<void> {
-    if (this.answersFin) await settles(settleMillis, this.closed.opened)
-    else if (table?.stateOf(this.localPort, this.port) === "gone") this.see("RST")
+    if (this.answers) await settles(settleMillis, this.closed.opened)
+    else if (table?.stateOf(this.channel.localPort, this.port) === "gone") this.onSaw("RST")
   }
 
-  private onData(chunk: Buffer): void {
-    this.transcript.hear(chunk)
-    if (this.once) this.socket.pause()
+  private onHeard(chunk: Buffer, kind: Kind): void {
+    this.transcript.hear(chunk, kind)
+    if (this.once) this.channel.hold()
     else if (this.bytesPerSecond !== undefined) this.keepPace(this.bytesPerSecond)
   }
 
@@ -155,27 +186,21 @@ export class Client {
     const due = (this.readingSince ?? 0) + (this.transcript.receivedBytes / bytesPerSecond) * 1000
     const early = due - performance.now()
     if (early < 5) return
-    this.socket.pause()
-    setTimeout(() => this.socket.resume(), early)
+    this.channel.hold()
+    setTimeout(() => this.channel.read(), early)
   }
 
-  private onEnd(): void {
-    this.see("FIN")
-    if (this.answersFin) this.socket.end()
-  }
-
-  private onError(error: NodeJS.ErrnoException): void {
-    if (error.code === "ECONNREFUSED") this.see("refused")
-    else if (error.code === "ECONNRESET" || error.code === "EPIPE") this.see("RST")
-    else {
-      this.trouble = `${error.code ?? error.name}: ${error.message}`
-      this.ended.open()
-    }
-  }
-
-  private see(what: Seen): void {
-    this.endedAt ??= performance.now()
+  private onSaw(what: Seen): void {
+    this.toldAt ??= performance.now()
     this.seen.push(what)
+    this.told.open()
+    if (endingOf(this.seen) !== "open") this.ended.open()
+    if (this.answers && what !== "RST" && what !== "refused") this.channel.answer(what)
+  }
+
+  private onFailed(trouble: string): void {
+    this.trouble ??= trouble
+    this.told.open()
     this.ended.open()
   }
 }

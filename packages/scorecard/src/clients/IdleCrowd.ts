@@ -3,9 +3,10 @@ import type { ChildProcess } from "node:child_process"
 import { createInterface } from "node:readline"
 import { spawnNode } from "../ServerProcess.ts"
 import { Latch, settles, within } from "../Waiting.ts"
-import type { ClientRecord } from "./ClientRecord.ts"
+import { type ClientRecord, endingOf } from "./ClientRecord.ts"
 import type { IdleEnding } from "./idle-process.ts"
 import { fileLimit } from "./kernel.ts"
+import type { WireName } from "./wires.ts"
 
 const connectMillis = 30_000
 const endMillis = 5_000
@@ -21,9 +22,9 @@ export interface Crowd {
   readonly records: (signalledAt: number | undefined) => Promise<ReadonlyArray<ClientRecord>>
 }
 
-/** Connects so many. */
-export const crowd = async (port: number, size: number): Promise<Crowd> => {
-  const child = spawnNode(new URL("idle-process.ts", import.meta.url), [String(port), String(size)], {})
+/** Connects so many, which are past their handshakes then. */
+export const crowd = async (port: number, wire: WireName, size: number): Promise<Crowd> => {
+  const child = spawnNode(new URL("idle-process.ts", import.meta.url), [String(port), wire, String(size)], {})
   const connected = new Latch()
   const ended = new Latch()
   let endings: ReadonlyArray<IdleEnding> = []
@@ -43,17 +44,19 @@ export const crowd = async (port: number, size: number): Promise<Crowd> => {
         await settles(endMillis, ended.opened)
       }
       child.kill("SIGKILL")
-      return endings.map((ending) => record(ending, signalledAt))
+      return endings.map((ending) => record(wire, ending, signalledAt))
     }
   }
 }
 
-const record = ({ at, seen, trouble }: IdleEnding, signalledAt: number | undefined): ClientRecord => ({
+const record = (wire: WireName, { at, seen, trouble }: IdleEnding, signalledAt: number | undefined): ClientRecord => ({
   group: "idle",
+  wire,
   expectedBytes: 0,
   receivedBytes: 0,
   whole: true,
-  ending: seen.at(-1) ?? "open",
+  instead: [],
+  ending: endingOf(seen),
   seen,
   millis: at === null || signalledAt === undefined ? null : Math.round(at - performance.timeOrigin - signalledAt),
   trouble

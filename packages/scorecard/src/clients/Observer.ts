@@ -2,30 +2,43 @@
  * A connection of our own on which the server is asked how many it has. Connections are accepted in the order in which
  * they were made, so an answer here also says that every connection made before has been accepted.
  */
-import * as net from "node:net"
-import { createInterface } from "node:readline"
-import { until, within } from "../Waiting.ts"
+import { Latch, settles, until, within } from "../Waiting.ts"
+import type { Channel } from "./channels/Channel.ts"
+import type { Dialect } from "./dialects/Dialect.ts"
+import type { Wire } from "./wires.ts"
 
 const answerMillis = 15_000
+const leaveMillis = 2_000
 
 export class Observer {
-  private readonly socket: net.Socket
-  private readonly lines: AsyncIterator<string>
+  private readonly channel: Channel
+  private readonly dialect: Dialect
+  private readonly lines: Array<string> = []
+  private text = ""
+  private spoke = new Latch()
+  private readonly closed = new Latch()
 
-  constructor(port: number) {
-    this.socket = net.connect({ host: "127.0.0.1", port, noDelay: true })
-    // What befalls this connection is not under test; a missing answer is reported as one.
-    this.socket.on("error", () => {})
-    this.lines = createInterface({ input: this.socket })[Symbol.asyncIterator]()
+  constructor(port: number, wire: Wire) {
+    this.dialect = wire.dialect
+    this.channel = wire.open(port, {
+      connected: () => {},
+      ready: () => {},
+      heard: (chunk) => this.hear(chunk.toString("latin1")),
+      // What befalls this connection is not under test; a missing answer is reported as one.
+      saw: (what) => what !== "RST" && what !== "refused" && this.channel.answer(what),
+      failed: () => {},
+      closed: () => this.closed.open()
+    })
+    this.channel.read()
   }
 
   /** The number of open connections, this one among them. */
   async count(): Promise<number> {
-    this.socket.write("STAT\n")
-    const line = await within(answerMillis, this.lines.next(), "answer to STAT")
-    const open = /^OPEN (\d+)$/.exec(String(line.value))?.[1]
-    if (open === undefined) throw new Error(`STAT was answered with ${JSON.stringify(line.value)}`)
-    return Number(open)
+    this.channel.send(this.dialect.stat)
+    const line = await within(answerMillis, this.next(), "answer to STAT")
+    const open = this.dialect.openOf(line)
+    if (open === undefined) throw new Error(`STAT was answered with ${JSON.stringify(line)}`)
+    return open
   }
 
   /** Waits until there are so many, this one among them, for so long. */
@@ -33,7 +46,24 @@ export class Observer {
     return until(millis, async () => (await this.count()) === open)
   }
 
-  leave(): void {
-    this.socket.end()
+  /** Says goodbye and waits for the end, with a bound: a server that is busy may take its time. */
+  async leave(): Promise<void> {
+    this.channel.leave()
+    if (!(await settles(leaveMillis, this.closed.opened))) this.channel.destroy()
+  }
+
+  private hear(text: string): void {
+    const lines = (this.text + text).split("\n")
+    this.text = lines.pop() ?? ""
+    this.lines.push(...lines)
+    this.spoke.open()
+  }
+
+  private async next(): Promise<string> {
+    while (this.lines.length === 0) {
+      this.spoke = new Latch()
+      await this.spoke.opened
+    }
+    return this.lines.shift() ?? ""
   }
 }

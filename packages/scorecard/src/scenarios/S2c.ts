@@ -1,3 +1,4 @@
+import * as Protocol from "../Protocol.ts"
 import type { Scenario } from "../Scenario.ts"
 import { play } from "../Stage.ts"
 import * as judging from "../judging.ts"
@@ -12,8 +13,8 @@ export const S2c: Scenario = {
   runs: "beside others",
   run: (subject, options) =>
     play(S2c, subject, options, async (stage) => {
-      const client = await stage.connect({ group: "half sent", answersFin: false })
-      client.send("WORK 10")
+      const client = await stage.connect({ group: "half sent", answers: false })
+      client.askHalf(Protocol.work(10))
       await stage.accepted()
       stage.stop()
     }),

@@ -1,7 +1,7 @@
 import type { Scenario } from "../Scenario.ts"
 import { play } from "../Stage.ts"
 import * as judging from "../judging.ts"
-import { rejectedInWaves } from "./uploads.ts"
+import { answeredWhileUploading } from "./uploads.ts"
 
 export const S4: Scenario = {
   id: "S4",
@@ -13,9 +13,8 @@ export const S4: Scenario = {
   runs: "beside others",
   run: (subject, options) =>
     play(S4, subject, options, async (stage) => {
-      await rejectedInWaves(stage, 4, 50, [50, 200])
+      await answeredWhileUploading(stage, 4, 50, [50, 200])
       stage.measuredSeconds = null
-      stage.stop()
     }),
   judge: judging.judgeWith(
     judging.clients({ count: 200, whole: true, ending: "FIN" }),

@@ -1,7 +1,7 @@
 import type { Scenario } from "../Scenario.ts"
 import { play } from "../Stage.ts"
 import * as judging from "../judging.ts"
-import { rejectedInWaves } from "./uploads.ts"
+import { answeredWhileUploading } from "./uploads.ts"
 
 export const S4late: Scenario = {
   id: "S4late",
@@ -13,9 +13,8 @@ export const S4late: Scenario = {
   runs: "beside others",
   run: (subject, options) =>
     play(S4late, subject, options, async (stage) => {
-      await rejectedInWaves(stage, 1, 100, [700, 1500])
+      await answeredWhileUploading(stage, 1, 100, [700, 1500])
       stage.measuredSeconds = null
-      stage.stop()
     }),
   judge: judging.judgeWith(
     judging.clients({ count: 100, whole: true, ending: "FIN" }),

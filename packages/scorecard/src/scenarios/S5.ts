@@ -13,14 +13,14 @@ export const S5: Scenario = {
   runs: "beside others",
   run: (subject, options) =>
     play(S5, subject, options, async (stage) => {
-      const client = await stage.connect({ group: "never closing", answersFin: false })
+      const client = await stage.connect({ group: "never closing", answers: false })
       client.ask(Protocol.work(0))
       await client.answered()
       stage.stop()
     }),
   // It got everything and was told; whether giving up on such a peer is a reset, and forced, is the server's choice.
   judge: judging.judgeWith(
-    judging.clients({ count: 1, whole: true, saw: "FIN" }),
+    judging.clients({ count: 1, whole: true, told: true }),
     judging.process({ within: 4, code: 0 })
   )
 }

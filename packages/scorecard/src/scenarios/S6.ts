@@ -14,9 +14,9 @@ export const S6: Scenario = {
   run: (subject, options) =>
     play(S6, subject, options, async (stage) => {
       // Neither closes its side: an answered FIN would hide an RST behind it.
-      const stalled = await stage.connect({ group: "stalled", reads: "once", answersFin: false })
+      const stalled = await stage.connect({ group: "stalled", reads: "once", answers: false })
       stalled.ask(Protocol.get(64 * 1024 * 1024))
-      const working = await stage.connect({ group: "in flight", answersFin: false })
+      const working = await stage.connect({ group: "in flight", answers: false })
       working.ask(Protocol.work(60_000))
       await stalled.firstBytes()
       await stage.accepted()

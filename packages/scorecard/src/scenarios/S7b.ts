@@ -23,7 +23,7 @@ export const S7b: Scenario = {
       stage.stop()
       await stage.afterSignal(500)
       for (let attempt = 0; attempt < 5; attempt++) {
-        const late = await stage.connect({ group: "latecomer" })
+        const late = await stage.reach({ group: "latecomer" })
         if (!late.over) late.ask(Protocol.work(0))
         await sleep(50)
       }

@@ -1,12 +1,11 @@
 import { crowd, crowdSize } from "../clients/IdleCrowd.ts"
-import { Observer } from "../clients/Observer.ts"
 import type { Scenario } from "../Scenario.ts"
 import { play } from "../Stage.ts"
 import * as judging from "../judging.ts"
 
 export const S8: Scenario = {
   id: "S8",
-  title: "10,000 idle connections",
+  title: "thousands of idle connections",
   good: "all get FIN, none RST, exit in less than 1.5 times the fastest peer's time",
   bound: "0.51 s",
   limits: {},
@@ -14,14 +13,15 @@ export const S8: Scenario = {
   runs: "alone",
   run: (subject, options) =>
     play(S8, subject, options, async (stage) => {
-      const size = crowdSize(10_000)
+      const wished = options?.connections ?? 10_000
+      const size = crowdSize(wished)
       stage.facts["connections"] = size
-      if (size < 10_000) stage.notes.push(`${size} connections: the limit of open files allows no more`)
-      const idle = await crowd(stage.server.port, size)
+      if (size < wished) stage.notes.push(`${size} connections: the limit of open files allows no more`)
+      const idle = await crowd(stage.server.port, stage.wire.name, size)
       stage.elsewhere.push(idle.records)
-      const observer = new Observer(stage.server.port)
+      const observer = stage.observe()
       await observer.counts(size + 1, 15_000)
-      observer.leave()
+      await observer.leave()
       stage.stop()
     }),
   judge: judging.judgeWith(

@@ -4,6 +4,7 @@ import { S1 } from "./S1.ts"
 import { S2a } from "./S2a.ts"
 import { S2b } from "./S2b.ts"
 import { S2c } from "./S2c.ts"
+import { S2d } from "./S2d.ts"
 import { S3 } from "./S3.ts"
 import { S3b } from "./S3b.ts"
 import { S4 } from "./S4.ts"
@@ -22,6 +23,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   S2a,
   S2b,
   S2c,
+  S2d,
   S3,
   S3b,
   S4,

@@ -2,17 +2,14 @@
  * The job server on Finwait: the same requests as on the other subjects, a handler per connection over its lines.
  */
 import * as NodeNetwork from "@finwait/node/NodeNetwork"
-import * as NodeProcess from "@finwait/node/NodeProcess"
 import * as Console from "effect/Console"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Address from "finwait/Address"
 import type { Connection } from "finwait/Connection"
 import * as Framing from "finwait/Framing"
 import * as Server from "finwait/Server"
-import * as Limits from "../Limits.ts"
+import { options, runMain } from "../jobs/finwait.ts"
 import * as Protocol from "../Protocol.ts"
 
 /** Ends the handler where an answer is the connection's last. */
@@ -71,27 +68,11 @@ const handler = Effect.fnUntraced(
   Effect.catchTag("Done", () => Effect.void)
 )
 
-const limits = Limits.fromEnv(process.env)
-
 const server = Server.layer({
   listen: `tcp://127.0.0.1:${process.env["PORT"] ?? 0}`,
   handler,
-  close: {
-    lingerIdleTimeout: limits.LINGER_IDLE_MS,
-    lingerTimeout: limits.LINGER_MS,
-    deadline: limits.CLOSE_DEADLINE_MS
-  },
-  drain: {
-    grace: Duration.minutes(2),
-    deadline: limits.DRAIN_MS,
-    close: limits.CLOSE_MS
-  },
-  onListening: (address) => Console.log(JSON.stringify({ listening: Address.format(address) })),
-  onDrained: (report) => Console.log(JSON.stringify({ drained: report }))
+  ...options,
+  onListening: (address) => Console.log(JSON.stringify({ listening: Address.format(address) }))
 })
 
-const main = Layer.launch(server.pipe(Layer.provide(NodeNetwork.layer)))
-
-NodeProcess.runMain(Effect.provideService(main, Logger.LogToStderr, true), {
-  shutdown: { grace: "2 minutes" }
-})
+runMain(Layer.launch(server.pipe(Layer.provide(NodeNetwork.layer))))
