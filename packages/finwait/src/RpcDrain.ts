@@ -64,7 +64,8 @@ import * as SocketServer from "effect/socket/SocketServer"
 import { isConnection } from "./Connection.ts"
 import type { ConnectionImpl } from "./internal/connection.ts"
 import { type Pulled, Read } from "./internal/input.ts"
-import { closedWith, type Frames, FrameTaker, type PullFrames, readerOf } from "./internal/socket.ts"
+import type { Output } from "./internal/output.ts"
+import { closedWith, type Frames, FrameTaker, type PullFrames, readerOf, told } from "./internal/socket.ts"
 
 type Receive = (clientId: number, message: RpcMessage.FromClientEncoded) => Effect.Effect<void>
 
@@ -73,29 +74,34 @@ class Calls extends FrameTaker {
   readonly socket: Socket.Socket
   /** By which number the protocol knows its client, once that has called. */
   clientId: number | undefined
+  private readonly output: Output
   private readonly underWay = new Set<string | number>()
   /** What comes now has come after the announcement. */
   private late = false
-  private readonly read: Read<Frames, Socket.SocketError>
-  private readonly readRest: Read<Frames, Socket.SocketError>
+  private readonly read: PullFrames
+  private readonly readRest: PullFrames
+  /** What the protocol is making a frame of. */
+  private sending: RpcMessage.FromServerEncoded | undefined
 
   constructor(connection: ConnectionImpl) {
     super(connection)
-    this.read = new Read(connection.input, true, this)
-    this.readRest = new Read(connection.input, false, this)
-    const pull = Effect.suspend(() => (this.late ? this.rest() : this.read)) as PullFrames
-    this.socket = Socket.make({ reader: readerOf(connection, this, pull), writer: connection.writer })
+    this.output = connection.output
+    this.read = new Read(connection.input, true, this) as unknown as PullFrames
+    this.readRest = new Read(connection.input, false, this) as unknown as PullFrames
+    const writer = Effect.map(connection.writer, (writer) => ({ ...writer, write: this.writing(writer) }))
+    this.socket = Socket.make({ reader: readerOf(connection, this, () => this.pull), writer })
+  }
+
+  private get pull(): PullFrames {
+    if (!this.late) return this.read
+    return this.underWay.size > 0 ? this.readRest : Exit.fail(closedWith(1001, "going away"))
   }
 
   /** The end of the input, which a drain brings before the peer does. */
   override ended(): Pulled<Frames, Socket.SocketError> {
     if (this.connection.input.isOver) return super.ended()
     this.late = true
-    return this.rest()
-  }
-
-  private rest(): Pulled<Frames, Socket.SocketError> {
-    return this.underWay.size > 0 ? this.readRest : Exit.fail(closedWith(1001, "going away"))
+    return this.pull
   }
 
   receive(clientId: number, message: RpcMessage.FromClientEncoded, receive: Receive): Effect.Effect<void> {
@@ -105,7 +111,33 @@ class Calls extends FrameTaker {
     return receive(clientId, message)
   }
 
-  answered(response: RpcMessage.FromServerEncoded): void {
+  /** A call has ended when its answer is written, not before: the connection might be closed in between. */
+  send(response: RpcMessage.FromServerEncoded, send: () => Effect.Effect<void>): Effect.Effect<void> {
+    this.sending = response
+    const sent = send()
+    if (this.sending === undefined) return sent
+    // No frame was made of it in this moment: behind whatever becomes of it.
+    this.sending = undefined
+    return Effect.ensuring(
+      sent,
+      Effect.sync(() => this.answered(response))
+    )
+  }
+
+  private writing({ write }: Socket.Writer): Socket.Writer["write"] {
+    return (frame) => {
+      const response = this.sending
+      if (response === undefined || Socket.isCloseEvent(frame)) return write(frame)
+      this.sending = undefined
+      return Effect.suspend(() => {
+        const written = this.output.write(frame)
+        this.answered(response)
+        return told(written)
+      })
+    }
+  }
+
+  private answered(response: RpcMessage.FromServerEncoded): void {
     if (response._tag === "Exit") this.underWay.delete(response.requestId)
     // It fails all calls of the client, and the one that brought it about gets no other answer.
     else if (response._tag === "Defect") this.underWay.clear()
@@ -160,10 +192,12 @@ export const makeProtocolSocketServer: Effect.Effect<
   const receiveBy =
     (receive: Receive): Receive =>
     (clientId, message) =>
+      byClient.get(clientId)?.receive(clientId, message, receive) ??
+      // The first of a client: the handler that it comes from knows its connection.
       Effect.withFiber((fiber) => {
         const calls = Context.get(fiber.context, CurrentCalls)
         if (calls === undefined) return receive(clientId, message)
-        if (calls.clientId === undefined) byClient.set((calls.clientId = clientId), calls)
+        byClient.set((calls.clientId = clientId), calls)
         return calls.receive(clientId, message, receive)
       })
 
@@ -176,11 +210,10 @@ export const makeProtocolSocketServer: Effect.Effect<
       Effect.flatMap(Effect.forkChild(protocol.run(receiveBy(receive))), (fiber) =>
         Effect.onInterrupt(Fiber.join(fiber), () => Effect.andThen(stopServing, Fiber.interrupt(fiber)))
       ),
-    send: (clientId, response, transferables) =>
-      Effect.andThen(
-        protocol.send(clientId, response, transferables),
-        Effect.sync(() => byClient.get(clientId)?.answered(response))
-      )
+    send: (clientId, response, transferables) => {
+      const send = () => protocol.send(clientId, response, transferables)
+      return byClient.get(clientId)?.send(response, send) ?? send()
+    }
   }
 })
 

@@ -82,7 +82,7 @@ export class FrameTaker implements Taker<Frames, Socket.SocketError> {
 export const readerOf = (
   connection: Backed,
   taker: FrameTaker,
-  pull: PullFrames
+  pull: () => PullFrames
 ): Effect.Effect<Socket.Reader, Socket.SocketError, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
@@ -95,7 +95,7 @@ export const readerOf = (
       })
     )
     return {
-      pull: Effect.suspend(() => (taker.over ? Effect.fail(closedWith(abnormal)) : pull)),
+      pull: Effect.suspend(() => (taker.over ? Effect.fail(closedWith(abnormal)) : pull())),
       upgrade: (options) => upgrade(connection, options)
     }
   })
@@ -103,7 +103,8 @@ export const readerOf = (
 export const socketReader = (connection: Backed): Socket.Socket["reader"] =>
   Effect.suspend(() => {
     const taker = new FrameTaker(connection)
-    return readerOf(connection, taker, new Read(connection.input, true, taker) as unknown as PullFrames)
+    const pull = new Read(connection.input, true, taker) as unknown as PullFrames
+    return readerOf(connection, taker, () => pull)
   })
 
 const upgrade = (
@@ -119,12 +120,13 @@ const upgrade = (
     )
   })
 
+/** Not mapped where it has gone well, which it mostly does at once. */
+export const told = (written: Written): Effect.Effect<void, Socket.SocketError> =>
+  written === Exit.void ? Exit.void : Effect.mapError(written, writeFailed)
+
 /** Writes to a connection; who acquires it lets go of it by `endWriting`. */
 export const writerOf = (connection: Backed): Socket.Writer => {
   const { output } = connection
-  // Not mapped where it has gone well, which it mostly does at once.
-  const told = (written: Written): Effect.Effect<void, Socket.SocketError> =>
-    written === Exit.void ? Exit.void : Effect.mapError(written, writeFailed)
   return {
     write: (chunk) =>
       Effect.suspend(() => {
