@@ -109,6 +109,22 @@ export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", { conne
 }
 
 /**
+ * The connection was made, and what has to come before the first byte of it has failed: a certificate that is not trusted,
+ * a protocol that is not spoken. `code` is the word of Node or of OpenSSL for it, `detail` its text.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class HandshakeFailed extends Schema.TaggedError<HandshakeFailed>()("HandshakeFailed", {
+  code: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `the handshake failed: ${this.detail} (${this.code})`
+  }
+}
+
+/**
  * Anything else that the system says, by its code.
  *
  * @category reasons
@@ -136,6 +152,7 @@ export const Reason = Schema.Union([
   Refused,
   HostNotFound,
   TimedOut,
+  HandshakeFailed,
   SystemFailure
 ])
 

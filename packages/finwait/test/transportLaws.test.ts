@@ -5,15 +5,21 @@ import * as TestClock from "effect/testing/TestClock"
 import * as SimNetwork from "finwait/testing/SimNetwork"
 import * as TransportLaws from "finwait/testing/TransportLaws"
 import * as Broken from "./support/brokenTransports.ts"
+import { ofMessages, overMessages } from "./support/messagePipes.ts"
 
 const simulated = (
   name: string,
   address: string,
   options?: SimNetwork.Options,
-  more?: Partial<TransportLaws.Subject>
+  more?: Partial<TransportLaws.Subject>,
+  made: Broken.Breaker = (provider) => provider
 ): TransportLaws.Subject => ({
   name,
-  ground: Effect.map(SimNetwork.make(options), ({ provider, socketsOpen }) => ({ provider, address, socketsOpen })),
+  ground: Effect.map(SimNetwork.make(options), ({ provider, socketsOpen }) => ({
+    provider: made(provider),
+    address,
+    socketsOpen
+  })),
   muchBytes: 1024 * 1024,
   ...more
 })
@@ -26,7 +32,8 @@ const subjects = [
     "tcp://127.0.0.1:0",
     { latency: 2, sendBufferBytes: 10_000, receiveBufferBytes: 5000, pieceBytes: 1460 },
     { pass: TestClock.adjust(1), turnsMax: 20_000, muchBytes: 128 * 1024 }
-  )
+  ),
+  simulated("pipes of messages over the simulated network", "tcp://127.0.0.1:7000", {}, {}, ofMessages)
 ]
 
 for (const subject of subjects) {
@@ -46,6 +53,18 @@ const breakers: Readonly<Record<string, readonly [breaker: Broken.Breaker, expec
     Broken.losesWhatComesEarly,
     "what came before anyone listened is delivered"
   ],
+  "messages arrive one by one, as they were written, where a pipe has them": [
+    overMessages(Broken.forgetsMessagesOfNothing),
+    "each write arrives"
+  ],
+  "messages of text arrive as text, where a pipe has them": [
+    overMessages(Broken.writesTextAsBytes),
+    "text arrives as text"
+  ],
+  "a goodbye arrives in its words, where a pipe of messages says it": [
+    overMessages(Broken.isWordless),
+    "the goodbye that is heard is"
+  ],
   "a writer whose peer does not read is held back": [Broken.alwaysHasRoom, "is told to wait"],
   "a writer that was held back goes on when the peer reads": [Broken.forgetsThatThereIsRoom, "room comes back"],
   "a paused receiver is told nothing, and loses nothing": [Broken.ignoresPause, "a paused receiver is told nothing"],
@@ -53,6 +72,10 @@ const breakers: Readonly<Record<string, readonly [breaker: Broken.Breaker, expec
   "a pipe may end without a byte": [Broken.losesTheFinOfNothing, "the end is told of a pipe that carried nothing"],
   "no end comes by itself": [Broken.endsByItself, "a pipe goes on until somebody ends it"],
   "the end waits for resume, as bytes do": [Broken.tellsTheEndWhilePaused, "a paused receiver is told nothing"],
+  "who is held back when the other's end comes loses nothing": [
+    Broken.answersFinAtOnce,
+    "what a writer that was held back has still to say arrives"
+  ],
   "who has sent FIN hears on, where there is a half-close": [Broken.isDeafBehindItsFin, "200000 bytes arrive"],
   "who has heard FIN writes on, where there is a half-close": [Broken.answersFinAtOnce, "200000 bytes arrive"],
   "flushed is told once, when the system has everything": [

@@ -38,6 +38,7 @@ import { laws as bytes } from "./internal/laws/bytes.ts"
 import { laws as closing } from "./internal/laws/closing.ts"
 import { laws as ends } from "./internal/laws/ends.ts"
 import { laws as flushing } from "./internal/laws/flushing.ts"
+import { laws as messages } from "./internal/laws/messages.ts"
 import { laws as pressure } from "./internal/laws/pressure.ts"
 import { laws as releasing } from "./internal/laws/releasing.ts"
 import { laws as sharing } from "./internal/laws/sharing.ts"
@@ -129,6 +130,7 @@ export class LawBroken extends Schema.TaggedError<LawBroken>()("LawBroken", {
 
 const all = [
   ...bytes,
+  ...messages,
   ...pressure,
   ...ends,
   ...flushing,
@@ -144,7 +146,8 @@ const all = [
  * and the accepted end alike.
  *
  * What a transport says that it cannot do (`capabilities`) is not asked of it: without `halfClose` nobody reads on after
- * FIN, without `reset` the peer of an abort may see an end.
+ * FIN, without `reset` the peer of an abort may see an end. What only some can do is asked of those: pipes of `messages`
+ * keep them apart, know text, and say goodbye in words.
  *
  * **Details**
  *

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Address from "finwait/Address"
-import type { AcceptReceiver, Acceptor, Provider, Receiver, Transport } from "finwait/Transport"
+import type { AcceptReceiver, Acceptor, Goodbye, PeerEnd, Provider, Receiver, Transport } from "finwait/Transport"
 
 /** Passes on whatever it is told, both ways. */
 export class Passing implements Transport, Receiver {
@@ -50,8 +50,11 @@ export class Passing implements Transport, Receiver {
   writeText(text: string): boolean | undefined {
     return this.inner.writeText?.(text)
   }
-  closeWrite(): void {
-    this.inner.closeWrite()
+  isText(chunk: Uint8Array): boolean {
+    return this.inner.isText?.(chunk) === true
+  }
+  closeWrite(goodbye?: Goodbye): void {
+    this.inner.closeWrite(goodbye)
   }
   reset(): void {
     this.inner.reset()
@@ -63,8 +66,8 @@ export class Passing implements Transport, Receiver {
   onData(bytes: Uint8Array): void {
     this.receiver.onData(bytes)
   }
-  onEnd(): void {
-    this.receiver.onEnd()
+  onEnd(end?: PeerEnd): void {
+    this.receiver.onEnd(end)
   }
   onWritable(): void {
     this.receiver.onWritable()
@@ -238,6 +241,32 @@ export const hurriesShortWrites = pipes(
     }
     override closeWrite(): void {
       this.flush()
+      super.closeWrite()
+    }
+  }
+)
+
+// Messages ------------------------------------------------------------------------------------------------------------
+
+export const forgetsMessagesOfNothing = pipes(
+  class extends Passing {
+    override write(bytes: Uint8Array): boolean {
+      return bytes.length === 0 || super.write(bytes)
+    }
+  }
+)
+
+export const writesTextAsBytes = pipes(
+  class extends Passing {
+    override writeText(text: string): boolean {
+      return super.write(new TextEncoder().encode(text))
+    }
+  }
+)
+
+export const isWordless = pipes(
+  class extends Passing {
+    override closeWrite(): void {
       super.closeWrite()
     }
   }

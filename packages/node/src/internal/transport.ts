@@ -1,15 +1,16 @@
 /**
- * A `net.Socket` as a transport. Public API only; no policy, no timer.
+ * A `net.Socket` as a transport, plain or under TLS. Public API only; no policy, no timer.
  *
  * Four listeners per socket, more where they are needed, shared by all sockets: they find the transport through one
  * symbol property, so that a connection costs no closures.
  */
 import type { Address } from "finwait/Address"
-import type { Capabilities, Receiver, Transport } from "finwait/Transport"
+import type { Capabilities, PeerEnd, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
 import { localOf, remoteOf } from "./addresses.ts"
 import { moved } from "./buffers.ts"
 import { awaitQuiet } from "./catchUp.ts"
+import type { Secured } from "./secured.ts"
 import { currentTurn, onNextTurn } from "./turns.ts"
 
 const key = Symbol("finwait/transport")
@@ -21,6 +22,9 @@ interface Carrier extends Net.Socket {
 const ofTcp: Capabilities = { reset: true, halfClose: true }
 const ofUnix: Capabilities = { reset: false, halfClose: true }
 
+/** How long TLS may take to end a socket that is to be reset. A peer that does not read may keep it from it for ever. */
+const endingTurnsMax = 4
+
 /** No turn of the event loop. */
 const never = -1
 
@@ -31,7 +35,10 @@ export interface Known {
 }
 
 export class NodeTransport implements Transport {
-  readonly socket: Net.Socket
+  /** What is read and written: the socket that was accepted or dialled, or the TLS upon it. */
+  socket: Net.Socket
+  /** The TLS upon it, if there is any. */
+  secured: Secured | undefined
   receiver: Receiver | undefined
   /** Bytes that have arrived. */
   arrived = 0
@@ -42,6 +49,12 @@ export class NodeTransport implements Transport {
   /** The turn of the event loop in which end() was called. */
   private endedInTurn = never
   private resetAfterTurn = false
+  /** It has broken before anybody was told: TLS reads ahead. */
+  brokenCode: string | undefined
+  /** How many of TLS and the socket under it have closed. */
+  closes = 0
+  /** For so many turns TLS has been ending the socket that is to be reset. */
+  private turnsEnding = 0
   /** Node is asked to tell when there is room again. */
   awaitsDrain = false
 
@@ -56,13 +69,27 @@ export class NodeTransport implements Transport {
     else void socket.localAddress
     NodeTransport.open++
     ;(socket as Carrier)[key] = this
-    // Delivery begins with the first resume. A listener on a socket that is not paused yet starts it, and a pause after
-    // that comes too late to keep Node from reading.
-    socket.pause()
-    socket.on("data", onData)
-    socket.on("end", onEnd)
-    socket.on("error", onError)
-    socket.on("close", onClose)
+    listen(socket)
+  }
+
+  /**
+   * Speaks TLS from here on: `secured` has been made upon the socket, and its handshake is done. What is told and asked
+   * is the TLS's from now on; the descriptor stays the socket's.
+   */
+  secure(secured: Secured): void {
+    const raw = this.detach()
+    this.secured = secured
+    this.socket = secured.tls
+    ;(secured.tls as Net.Socket as Carrier)[key] = this
+    listen(secured.tls)
+    // Its errors are the TLS's as well. Whoever closes first, the other has to follow.
+    raw.on("error", ignore)
+    if (this.flowing) this.socket.resume()
+  }
+
+  /** The socket under the TLS, or the socket itself. */
+  get raw(): Net.Socket {
+    return this.secured?.raw ?? this.socket
   }
 
   get capabilities(): Capabilities {
@@ -71,16 +98,17 @@ export class NodeTransport implements Transport {
 
   get localAddress(): Address {
     const { address, side } = this.known
-    return side === "local" ? address : localOf(this.socket, address)
+    return side === "local" ? address : localOf(this.raw, address)
   }
 
   get remoteAddress(): Address {
     const { address, side } = this.known
-    return side === "remote" ? address : remoteOf(this.socket, address)
+    return side === "remote" ? address : remoteOf(this.raw, address)
   }
 
   attach(receiver: Receiver): void {
     this.receiver = receiver
+    if (this.brokenCode !== undefined) process.nextTick(tellBroken, this)
   }
 
   /**
@@ -111,7 +139,8 @@ export class NodeTransport implements Transport {
   }
 
   get unsentBytes(): number {
-    return this.socket.writableLength
+    const { secured, socket } = this
+    return secured === undefined ? socket.writableLength : socket.writableLength + secured.raw.writableLength
   }
 
   write(bytes: Uint8Array): boolean {
@@ -156,17 +185,39 @@ export class NodeTransport implements Transport {
     }
     if (this.held === "release") return process.nextTick(tellReleased, this)
     this.held = "nothing"
-    if (this.socket.destroyed) return
+    const { raw, socket } = this
+    if (raw.destroyed) return
+    // TLS ends the socket when all that it was given has left, and so do Node's rules begin: see `Secured.isEnding`.
+    if (this.secured?.isEnding === true && ++this.turnsEnding < endingTurnsMax) return onNextTurn(() => this.reset())
     // A Unix socket has no RST. With unread input the peer sees ECONNRESET all the same, else an end.
-    if (this.capabilities.reset) this.socket.resetAndDestroy()
-    else this.socket.destroy()
+    if (this.capabilities.reset && this.secured?.isEnding !== true) raw.resetAndDestroy()
+    else raw.destroy()
+    socket.destroy()
   }
 
   release(): void {
     this.receiver = undefined
-    this.socket.destroy()
+    const { raw, secured, socket } = this
+    // TLS reads ahead, so that the system holds nothing that is unread and would not reset.
+    if (secured !== undefined && socket.readableLength > 0 && this.capabilities.reset && !secured.isEnding) {
+      raw.resetAndDestroy()
+    }
+    socket.destroy()
+    raw.destroy()
   }
 }
+
+function listen(socket: Net.Socket): void {
+  // Delivery begins with the first resume. A listener on a socket that is not paused yet starts it, and a pause after
+  // that comes too late to keep Node from reading.
+  socket.pause()
+  socket.on("data", onData)
+  socket.on("end", onEnd)
+  socket.on("error", onError)
+  socket.on("close", onClose)
+}
+
+const ignore = (): void => {}
 
 function onFinish(this: Net.Socket): void {
   ;(this as Carrier)[key].receiver?.onFlushed()
@@ -184,7 +235,7 @@ function onData(this: Net.Socket, bytes: Uint8Array): void {
  * answer for a whole one. The system knows better, and says so to who writes: a write of nothing sends nothing, and
  * fails. Writes that are under way fail by themselves, in this turn. Behind our own FIN there is no way to ask.
  */
-const endMayBeReset = Number(process.versions.node.split(".")[0]) < 26
+export const endMayBeReset = Number(process.versions.node.split(".")[0]) < 26
 
 const nothing = new Uint8Array(0)
 
@@ -204,15 +255,23 @@ function onEnd(this: Net.Socket): void {
 
 /** Node tells of an end while it is paused, when nothing has to be read before it. */
 function hearEnd(transport: NodeTransport): void {
-  if (transport.flowing) transport.receiver?.onEnd()
+  if (transport.flowing) tellEnd(transport)
   else transport.held = "end"
+}
+
+const cut: PeerEnd = { truncated: true }
+
+function tellEnd({ receiver, secured }: NodeTransport): void {
+  if (secured?.truncated !== true) receiver?.onEnd()
+  else if (secured.truncation === "error") receiver?.onBroken("ERR_TLS_TRUNCATED")
+  else receiver?.onEnd(cut)
 }
 
 function tellHeld(transport: NodeTransport): void {
   const { held } = transport
   if (!transport.flowing || held === "nothing") return
   transport.held = "nothing"
-  transport.receiver?.onEnd()
+  tellEnd(transport)
   if (held === "release") tellReleased(transport)
 }
 
@@ -223,23 +282,38 @@ function onDrain(this: Net.Socket): void {
 function onError(this: Net.Socket, error: NodeJS.ErrnoException): void {
   const transport = (this as Carrier)[key]
   const { receiver } = transport
-  if (receiver === undefined) return
+  if (receiver === undefined) {
+    transport.brokenCode ??= error.code ?? error.message
+    return
+  }
   // What had arrived before the pipe broke can still be taken, and may be the peer's last answer, or the end of it.
   let bytes: Uint8Array | null
   while ((bytes = this.read() as Uint8Array | null) !== null) receiver.onData(bytes)
   if (transport.held === "end") {
     transport.held = "nothing"
-    receiver.onEnd()
+    tellEnd(transport)
   }
   receiver.onBroken(error.code ?? error.message)
 }
 
 function onClose(this: Net.Socket): void {
   const transport = (this as Carrier)[key]
-  NodeTransport.open--
+  if (this === transport.raw) NodeTransport.open--
+  // Whichever of the two has closed first, the other follows.
+  const { secured } = transport
+  if (secured !== undefined && ++transport.closes < 2) {
+    if (this !== transport.raw) transport.raw.destroy()
+    else if (!secured.readsOn) transport.socket.destroy()
+    return
+  }
   // Whoever resumes now would wait for ever for an end that has come already.
   if (transport.held === "end" && transport.receiver !== undefined) transport.held = "release"
   else tellReleased(transport)
+}
+
+function tellBroken(transport: NodeTransport): void {
+  transport.receiver?.onBroken(transport.brokenCode!)
+  tellReleased(transport)
 }
 
 function tellReleased(transport: NodeTransport): void {

@@ -58,8 +58,9 @@ const isHeldBack = Effect.fnUntraced(function* (trial: Trial, { here }: Sides) {
   yield* started(here.connection.write(bytesOf(1, 0, bytes)))
 })
 
-const toTheEnd = Effect.fnUntraced(function* (trial: Trial, { there }: Sides) {
-  yield* reads(trial, there, 1)
+/** Who hears goodbye without a half-close answers it, and there is nothing left to wait for: so nobody hears it. */
+const toTheEnd = Effect.fnUntraced(function* (trial: Trial, { here, there }: Sides) {
+  if (here.pipe.capabilities.halfClose) yield* reads(trial, there, 1)
 })
 
 const waitingRead = Effect.fnUntraced(function* (trial: Trial, { here, there }: Sides) {

@@ -92,11 +92,29 @@ const writesOn = Effect.fnUntraced(function* (trial: Trial, ends: Ends) {
   yield* trial.holds(there.heardBytes === bytes, `${bytes} bytes arrive`, `${there.heardBytes} did`)
 })
 
+const heldBackAtTheOthersEnd = Effect.fnUntraced(function* (trial: Trial, { here, there }: Ends) {
+  const bytes = trial.ground.muchBytes
+  here.resume().send(bytes)
+  yield* trial.awhile()
+  there.finish()
+  yield* trial.until(() => here.ended, "the end is told after closeWrite")
+  yield* trial.awhile()
+  there.resume()
+  yield* trial.until(
+    () => there.heardBytes === bytes,
+    "what a writer that was held back has still to say arrives behind the other's end",
+    () => `${there.heardBytes} of ${bytes} bytes arrived`
+  )
+  here.finish()
+  yield* trial.until(() => there.ended, "the end follows the last byte")
+})
+
 export const laws: ReadonlyArray<LawOf> = [
   { name: "the end comes after the last byte, once", law: forBothEnds(afterTheLastByte) },
   { name: "a pipe may end without a byte", law: forBothEnds(withoutAByte) },
   { name: "no end comes by itself", law: forBothEnds(notByItself) },
   { name: "the end waits for resume, as bytes do", law: forBothEnds(waitsForResume) },
+  { name: "who is held back when the other's end comes loses nothing", law: forBothEnds(heldBackAtTheOthersEnd) },
   { name: "who has sent FIN hears on, where there is a half-close", law: forBothEnds(readsOn) },
   { name: "who has heard FIN writes on, where there is a half-close", law: forBothEnds(writesOn) }
 ]

@@ -109,6 +109,10 @@ export class Observed implements Transport.Transport, Transport.Receiver {
     return taken === undefined ? undefined : this.wait(taken)
   }
 
+  isText(chunk: Uint8Array): boolean {
+    return this.inner.isText?.(chunk) === true
+  }
+
   private wait(hasRoom: boolean): boolean {
     if (hasRoom) return true
     this.toldToWait = true
@@ -155,7 +159,8 @@ export class Observed implements Transport.Transport, Transport.Receiver {
 
   onData(bytes: Uint8Array): void {
     if (!this.tells("hears data", bytes.length)) return
-    if (bytes.length === 0) this.broke("onData never brings nothing", "it brought an empty chunk")
+    const mayBeEmpty = this.capabilities.messages === true
+    if (bytes.length === 0 && !mayBeEmpty) this.broke("onData never brings nothing", "it brought an empty chunk")
     if (this.ended) this.broke("no data comes after the end", `${bytes.length} bytes came`)
     if (this.brokenBy !== undefined) this.broke("no data comes after onBroken", `${bytes.length} bytes came`)
     if (!this.flowing) this.toldWhilePaused = `${bytes.length} bytes`

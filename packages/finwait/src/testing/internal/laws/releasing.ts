@@ -124,6 +124,7 @@ const releaseWithUnreadInput = Effect.fnUntraced(function* (trial: Trial, ends: 
   const { here, there } = ends
   if (!here.pipe.capabilities.reset) return
   there.resume().send(1000)
+  yield* trial.until(() => there.pipe.unsentBytes === 0, "1000 bytes leave")
   yield* trial.awhile()
   here.pipe.release()
   yield* toldOfReset(trial, ends)

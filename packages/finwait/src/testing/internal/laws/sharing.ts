@@ -8,7 +8,8 @@ import { started, type LawOf, type Trial } from "./trial.ts"
 
 const bothWays = Effect.fnUntraced(function* (trial: Trial, { here, there }: Sides) {
   const bytes = trial.ground.muchBytes / 4
-  const readers = [yield* reads(trial, here, 1), yield* reads(trial, there, 2)]
+  const heard = [new Comparison(1), new Comparison(2)] as const
+  const readers = [yield* reads(trial, here, 1, heard[0]), yield* reads(trial, there, 2, heard[1])]
   for (const [side, stream] of [
     [there, 1],
     [here, 2]
@@ -21,6 +22,13 @@ const bothWays = Effect.fnUntraced(function* (trial: Trial, { here, there }: Sid
       const size = 4096
       for (let at = bytes / 2; at < bytes; at += size) {
         yield* connection.write(bytesOf(stream, at, Math.min(size, bytes - at)))
+      }
+      // Without a half-close, who ends keeps the other from writing on.
+      if (!side.pipe.capabilities.halfClose) {
+        yield* trial.until(
+          () => heard.every(({ position }) => position === bytes),
+          `${bytes} bytes arrive at each side`
+        )
       }
       yield* connection.closeWrite
     })

@@ -72,8 +72,12 @@ export const forBothSides = (body: (trial: Trial, sides: Sides) => Tried, close:
   })
 
 /** Reads to the end, and compares with the stream; succeeds with the number of bytes. */
-export const reads = (trial: Trial, side: Side, stream: number): Tried<Fiber.Fiber<number, ConnectionError>> => {
-  const heard = new Comparison(stream)
+export const reads = (
+  trial: Trial,
+  side: Side,
+  stream: number,
+  heard = new Comparison(stream)
+): Tried<Fiber.Fiber<number, ConnectionError>> => {
   const reading = side.connection.each((chunk) => {
     const problem = heard.take(chunk)
     if (problem !== undefined) trial.broke(`${side.name}: bytes arrive whole and in order`, problem)

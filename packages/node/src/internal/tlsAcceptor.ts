@@ -1,0 +1,135 @@
+/**
+ * An acceptor whose pipes speak TLS.
+ *
+ * Node's own TLS server, which listens nowhere, is given each socket as if it had accepted it: so certificates, names,
+ * protocols and their renewal are all its affair. It is given it when the client has said its first word. Until then a
+ * connection costs no more than without TLS, and who says nothing can be sent away with FIN.
+ */
+import type { Acceptor, AcceptReceiver, Transport } from "finwait/Transport"
+import { AsyncLocalStorage } from "node:async_hooks"
+import type * as Net from "node:net"
+import type * as Tls from "node:tls"
+import { type Handshake, type HandshakeLimits, HandshakingAcceptor } from "./handshakes.ts"
+import { Relay, Secured, type Truncation } from "./secured.ts"
+import { NodeTransport } from "./transport.ts"
+
+/** Node tells of a TLS socket and not of the one under it. What it is told in, knows. */
+const current = new AsyncLocalStorage<TlsHandshake>()
+
+export class TlsAcceptor extends HandshakingAcceptor {
+  private readonly server: Tls.Server
+  private readonly truncation: Truncation
+  private taker: AcceptReceiver | undefined
+  private waiting: Array<Transport> = []
+
+  /** Handshakes begin at once: who dials waits for the answer, not for somebody to receive the connection. */
+  constructor(base: Acceptor, server: Tls.Server, limits: HandshakeLimits, truncation: Truncation) {
+    super(base, limits)
+    this.server = server
+    this.truncation = truncation
+    server.on("secureConnection", (tls) => current.getStore()?.done(tls))
+    // Whatever has gone wrong is the peer's, and its connection's end.
+    server.on("tlsClientError", (_, tls) => tls.destroy())
+    super.attach({
+      onAccept: (pipe) => {
+        if (this.taker === undefined) this.waiting.push(pipe)
+        else this.taker.onAccept(pipe)
+      },
+      onAcceptError: (code) => this.taker?.onAcceptError(code),
+      onOverflow: () => this.taker?.onOverflow()
+    })
+  }
+
+  override attach(receiver: AcceptReceiver): void {
+    this.taker = receiver
+    for (const pipe of this.waiting.splice(0)) receiver.onAccept(pipe)
+  }
+
+  override stop(callback: () => void): void {
+    super.stop(() => {
+      this.turnAway()
+      callback()
+    })
+  }
+
+  override abort(): void {
+    super.abort()
+    this.turnAway()
+  }
+
+  /** Nobody came for them. */
+  private turnAway(): void {
+    for (const pipe of this.waiting.splice(0)) pipe.reset()
+  }
+
+  protected shake(raw: Transport): Handshake {
+    if (!(raw instanceof NodeTransport)) throw new Error("TLS needs a socket of Node's")
+    return new TlsHandshake(raw, this)
+  }
+
+  begin(handshake: TlsHandshake, socket: Net.Socket): Relay | undefined {
+    const relay = this.truncation === "end" ? undefined : new Relay(socket)
+    current.run(handshake, () => this.server.emit("connection", relay ?? socket))
+    return relay
+  }
+
+  finish(handshake: TlsHandshake, pipe: NodeTransport): void {
+    this.established(handshake, pipe)
+  }
+
+  fail(handshake: TlsHandshake): void {
+    this.failed(handshake)
+  }
+
+  secured(tls: Tls.TLSSocket, socket: Net.Socket, relay: Relay | undefined): Secured {
+    return new Secured(tls, socket, relay, this.truncation)
+  }
+}
+
+class TlsHandshake implements Handshake {
+  begun = false
+  private readonly pipe: NodeTransport
+  private readonly acceptor: TlsAcceptor
+  private readonly socket: Net.Socket
+  private relay: Relay | undefined
+  private isDone = false
+
+  constructor(pipe: NodeTransport, acceptor: TlsAcceptor) {
+    this.pipe = pipe
+    this.acceptor = acceptor
+    this.socket = pipe.detach()
+    // Not listened to for longer than the handshake takes: afterwards TLS tells.
+    this.socket.on("error", ignore)
+    this.socket.on("close", this.closed)
+    this.socket.once("readable", this.readable)
+  }
+
+  /** Something has come, if it is but the end. */
+  private readonly readable = (): void => {
+    const { socket } = this
+    if (socket.readableLength === 0) return void socket.destroy()
+    this.begun = true
+    this.relay = this.acceptor.begin(this, socket)
+  }
+
+  private readonly closed = (): void => {
+    if (!this.isDone) this.acceptor.fail(this)
+  }
+
+  done(tls: Tls.TLSSocket): void {
+    if (this.isDone) return
+    this.isDone = true
+    this.socket.off("close", this.closed)
+    this.pipe.secure(this.acceptor.secured(tls, this.socket, this.relay))
+    this.acceptor.finish(this, this.pipe)
+  }
+
+  giveUp(): void {
+    this.isDone = true
+    // Who has not said a word loses nothing by an end.
+    if (this.begun) this.pipe.reset()
+    else this.pipe.release()
+  }
+}
+
+const ignore = (): void => {}

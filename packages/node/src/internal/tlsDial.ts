@@ -1,0 +1,52 @@
+/**
+ * The client's side of a TLS handshake, on a pipe that has been dialled.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { HandshakeFailed, type Reason, reasonFromCode } from "finwait/NetworkError"
+import type * as Net from "node:net"
+import * as Tls from "node:tls"
+import { Relay, Secured, type Truncation } from "./secured.ts"
+import type { NodeTransport } from "./transport.ts"
+
+/** What Node says of a handshake that failed; of the network's own failures, the network's. */
+export const handshakeReason = (error: NodeJS.ErrnoException): Reason => {
+  const code = error.code ?? "UNKNOWN"
+  // Node has no code of its own for a peer that hangs up in the middle of it.
+  return /^E[A-Z]+$/.test(code) && code !== "ECONNRESET" && code !== "EPIPE"
+    ? reasonFromCode(code, error.message)
+    : new HandshakeFailed({ code, detail: error.message })
+}
+
+/** Makes the pipe speak TLS. One that fails, or is interrupted, is for the caller to end. */
+export const shakeHands = (
+  pipe: NodeTransport,
+  options: Tls.ConnectionOptions,
+  truncation: Truncation
+): Effect.Effect<NodeTransport, Reason> =>
+  Effect.callback((resume) => {
+    const socket = pipe.detach()
+    const relay = truncation === "end" ? undefined : new Relay(socket)
+    let tls: Tls.TLSSocket
+    try {
+      tls = Tls.connect({ ...options, allowHalfOpen: true, socket: (relay ?? socket) as Net.Socket } as never)
+    } catch (error) {
+      return resume(Exit.fail(handshakeReason(error as NodeJS.ErrnoException)))
+    }
+    const onError = (error: NodeJS.ErrnoException) => resume(Exit.fail(handshakeReason(error)))
+    const onClose = () =>
+      resume(
+        Exit.fail(new HandshakeFailed({ code: "ECONNRESET", detail: "the peer ended the connection in the handshake" }))
+      )
+    socket.on("error", ignore)
+    tls.on("error", onError)
+    tls.on("close", onClose)
+    tls.once("secureConnect", () => {
+      tls.off("close", onClose)
+      pipe.secure(new Secured(tls, socket, relay, truncation))
+      tls.off("error", onError)
+      resume(Exit.succeed(pipe))
+    })
+  })
+
+const ignore = (): void => {}
