@@ -60,14 +60,20 @@ export class TooLong extends Schema.TaggedError<TooLong>()("TooLong", {
 }
 
 /**
- * The peer ended in the middle of a message, of which `bytes` bytes had arrived.
+ * The peer ended in the middle of a message, of which `bytes` bytes had arrived. With `isCut` it has not said that it
+ * ends, on a pipe where peers do (TLS's close_notify, a WebSocket's close frame): somebody may have cut what it sent, at
+ * a message boundary as well, where `bytes` is 0.
  *
  * @category reasons
  * @since 0.1.0
  */
-export class Truncated extends Schema.TaggedError<Truncated>()("Truncated", { bytes: Schema.Number }) {
+export class Truncated extends Schema.TaggedError<Truncated>()("Truncated", {
+  bytes: Schema.Number,
+  isCut: Schema.optionalKey(Schema.Boolean)
+}) {
   override get message() {
-    return `the peer ended in the middle of a message, after ${this.bytes} bytes of it`
+    if (this.isCut !== true) return `the peer ended in the middle of a message, after ${this.bytes} bytes of it`
+    return `the stream was cut after ${this.bytes} bytes of a message: the peer did not say that it ends`
   }
 }
 
@@ -184,8 +190,10 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
   /** What the end of the input means, given what is left over. */
   get atEnd(): Exit.Exit<void, FrameError> {
     const bytes = this.decoder!.pending
-    if (bytes === 0 || !this.connection.input.peerEnded || this.lastDone) return Exit.void
-    return Exit.fail(this.error(new Truncated({ bytes })))
+    const { peerEnd, peerEnded } = this.connection.input
+    const isCut = peerEnd?.truncated === true
+    if ((bytes === 0 && !isCut) || !peerEnded || this.lastDone) return Exit.void
+    return Exit.fail(this.error(new Truncated(isCut ? { bytes, isCut } : { bytes })))
   }
 
   tooLong({ frameBytes }: Decoders.TooLong): FrameError {

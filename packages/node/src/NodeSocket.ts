@@ -17,8 +17,9 @@
  *
  * @since 0.1.0
  */
-import * as Channel from "effect/Channel"
+import * as Effects from "@effect/platform-node-shared/NodeSocket"
 import type * as Arr from "effect/Array"
+import * as Channel from "effect/Channel"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -28,8 +29,16 @@ import type * as ClosePolicy from "finwait/ClosePolicy"
 import * as Network from "finwait/Network"
 import * as SocketClient from "finwait/SocketClient"
 import type * as Net from "node:net"
+import type * as Tls from "node:tls"
+import { WebSocket } from "ws"
 import { dialOn } from "./internal/dial.ts"
 import { failure } from "./internal/failures.ts"
+import { named, shakeHands, thenUpgraded } from "./internal/tlsDial.ts"
+import { dialWebSocket } from "./internal/webSocketDial.ts"
+import type { LivenessOptions } from "./internal/webSocketLiveness.ts"
+import { webSocketSettings } from "./internal/webSocketSettings.ts"
+import * as NodeNetwork from "./NodeNetwork.ts"
+import * as NodeTls from "./NodeTls.ts"
 
 export {
   /**
@@ -130,3 +139,148 @@ export const makeNetChannel = <IE = never>(options: Parameters<typeof makeNet>[0
  */
 export const layerNet = (options: Parameters<typeof makeNet>[0]): Layer.Layer<Socket.Socket, Socket.SocketError> =>
   Layer.effect(Socket.Socket, makeNet(options))
+
+/** What `makeTls` takes. */
+type TlsConnectOptions = Tls.ConnectionOptions & TlsOptions
+
+/**
+ * What `makeTls` takes beside Node's own options.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TlsOptions extends Options {
+  /** What a stream is that ends without close_notify; see `NodeTls.Options`. Default `end`. */
+  readonly truncation?: "framed" | "error" | "end" | undefined
+}
+
+/**
+ * A TLS client, by the options of Node's `tls.connect` and those of {@link TlsOptions}. Each acquisition of the reader dials
+ * and shakes hands, both within `openTimeout`; a certificate that is not trusted is a `SocketOpenError`, whose `cause` is a
+ * `NetworkError` with the reason `HandshakeFailed`.
+ *
+ * With a `socket` of your own in the options it is Effect's own `makeTls`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeTls = (options: TlsConnectOptions): Effect.Effect<Socket.Socket> => {
+  if (options.socket !== undefined) return Effects.makeTls(options as Parameters<typeof Effects.makeTls>[0])
+  const where = options as Net.NetConnectOpts
+  const address = addressOf(where)
+  const failed = failure("connect", address)
+  const dial = Network.dialled(
+    (made) =>
+      thenUpgraded(
+        (raw) =>
+          Effect.mapError(
+            dialOn(address, { noDelay: true, ...where }, () => {}, raw as never),
+            failed
+          ),
+        (pipe) =>
+          shakeHands(pipe, { ...named(address), ...options }, options.truncation ?? "end").pipe(
+            Effect.tap((transport) => Effect.sync(() => made(transport))),
+            Effect.mapError(failed)
+          )
+      ),
+    { close: options.close }
+  )
+  return SocketClient.fromDial(dial, { openTimeout: options.openTimeout ?? openTimeout })
+}
+
+/**
+ * `makeTls` as a channel.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeTlsChannel = <IE = never>(options: Parameters<typeof makeTls>[0]): SocketChannel<IE> =>
+  Channel.unwrap(Effect.map(makeTls(options), Socket.toChannelWith<IE>()))
+
+/**
+ * `makeTls` as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTls = (options: Parameters<typeof makeTls>[0]): Layer.Layer<Socket.Socket, Socket.SocketError> =>
+  Layer.effect(Socket.Socket, makeTls(options))
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface WebSocketOptions extends Omit<Options, "chunkSize"> {
+  /** Subprotocols to offer, the best first. Default: none. */
+  readonly protocols?: string | Array<string> | undefined
+  /** Headers of the request. Default: none but the upgrade's. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Of Effect's module. Not needed: a peer that sends faster than it is read is held back. */
+  readonly highWaterMark?: number | undefined
+  /** Asks a silent server whether it is there. Default: off; see `NodeWebSocket.Options`. */
+  readonly liveness?: LivenessOptions | undefined
+  /** For `wss:`, whom to trust and more; see `NodeTls.ClientOptions`. */
+  readonly tls?: NodeTls.ClientOptions | undefined
+}
+
+const webSocketDial = (url: string, options: WebSocketOptions) => {
+  const { hostname, pathname, port, protocol, search } = new URL(url)
+  const isSecure = protocol === "wss:"
+  const host = hostname.replace(/^\[(.*)\]$/, "$1")
+  const address = Address.tcp(host, port === "" ? (isSecure ? 443 : 80) : Number(port))
+  const { protocols = [] } = options
+  const settings = webSocketSettings({
+    path: pathname + search,
+    protocols: typeof protocols === "string" ? [protocols] : protocols,
+    headers: options.headers,
+    liveness: options.liveness
+  })
+  const base = isSecure ? NodeTls.provider({ client: options.tls ?? {}, truncation: "end" }) : NodeNetwork.provider()
+  return Network.dialled((made) => dialWebSocket(base, settings)(address, made), { close: options.close })
+}
+
+/**
+ * A WebSocket client, on `ws`. Each acquisition of the reader dials and asks for the upgrade, both within `openTimeout`.
+ * Text messages are strings, others bytes; a `Socket.CloseEvent` that is written closes with its code, and the server's
+ * code is that of the `SocketCloseError` that the pull ends with.
+ *
+ * A text that is no `ws:` or `wss:` URL is a `SocketOpenError`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeWebSocket = (
+  url: string | Effect.Effect<string>,
+  options: WebSocketOptions = {}
+): Effect.Effect<Socket.Socket> => {
+  const dial = Effect.flatMap(typeof url === "string" ? Effect.succeed(url) : url, (url) =>
+    Effect.flatten(Effect.try({ try: () => webSocketDial(url, options), catch: (error) => error as Error }))
+  )
+  return SocketClient.fromDial(dial, { openTimeout: options.openTimeout ?? openTimeout })
+}
+
+/**
+ * `makeWebSocket` as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWebSocket = (
+  url: string | Effect.Effect<string>,
+  options?: WebSocketOptions
+): Layer.Layer<Socket.Socket> => Layer.effect(Socket.Socket, makeWebSocket(url, options))
+
+/**
+ * What Effect's own `Socket.makeWebSocket` makes its sockets with, on `ws`: for programs that use it. What it makes is
+ * Effect's, and closes as that does; `makeWebSocket` of this module is ours.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWebSocketConstructor: Layer.Layer<Socket.WebSocketConstructor> = Layer.succeed(
+  Socket.WebSocketConstructor
+)((url, options) =>
+  options === undefined || typeof options === "string" || Array.isArray(options)
+    ? (new WebSocket(url, options) as unknown as globalThis.WebSocket)
+    : (new WebSocket(url, options.protocols, { headers: options.headers }) as unknown as globalThis.WebSocket)
+)

@@ -29,7 +29,6 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
@@ -42,12 +41,11 @@ import * as Network from "finwait/Network"
 import { type NetworkError, type Reason, SystemFailure } from "finwait/NetworkError"
 import * as Transport from "finwait/Transport"
 import * as Fs from "node:fs/promises"
-import { isIP } from "node:net"
 import * as Tls from "node:tls"
 import { failure } from "./internal/failures.ts"
 import { type HandshakeLimits, handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import type { Truncation } from "./internal/secured.ts"
-import { shakeHands } from "./internal/tlsDial.ts"
+import { named, shakeHands, thenUpgraded } from "./internal/tlsDial.ts"
 import { speakingTls, tlsServer } from "./internal/tlsListen.ts"
 import { NodeTransport } from "./internal/transport.ts"
 import * as NodeNetwork from "./NodeNetwork.ts"
@@ -244,20 +242,15 @@ const replacing = (
     Effect.asVoid
   )
 
-const clientOptions = (options: ClientOptions, address: Address.Address): Tls.ConnectionOptions => {
-  const host = address._tag === "Tcp" && isIP(address.host) === 0 ? address.host : undefined
-  const servername = options.servername ?? host
-  return {
-    ...versionsOf(options),
-    ...caOf(options.ca),
-    ...pem(options.identity),
-    ...(servername === undefined ? {} : { servername }),
-    // What the certificate is held against: Node has no host to look at where a socket is given.
-    ...(address._tag === "Tcp" ? { host: address.host } : {}),
-    rejectUnauthorized: options.verify ?? true,
-    ...options.node
-  }
-}
+const clientOptions = (options: ClientOptions, address: Address.Address): Tls.ConnectionOptions => ({
+  ...versionsOf(options),
+  ...caOf(options.ca),
+  ...pem(options.identity),
+  ...named(address),
+  ...(options.servername === undefined ? {} : { servername: options.servername }),
+  rejectUnauthorized: options.verify ?? true,
+  ...options.node
+})
 
 const connect = (
   base: Transport.Provider,
@@ -267,10 +260,10 @@ const connect = (
   address: Address.Address,
   made: (transport: Transport.Transport) => void
 ): Effect.Effect<Transport.Transport, NetworkError> =>
-  Effect.suspend(() => {
-    let raw: Transport.Transport | undefined
-    const shaken = (pipe: Transport.Transport) =>
-      shakeHands(pipe as NodeTransport, clientOptions(options, address), truncation).pipe(
+  thenUpgraded(
+    (raw) => base.connect(address, raw as never) as Effect.Effect<NodeTransport, NetworkError>,
+    (pipe) =>
+      shakeHands(pipe, clientOptions(options, address), truncation).pipe(
         Effect.tap((transport) => Effect.sync(() => made(transport))),
         Effect.timeoutOrElse({
           duration: Duration.millis(limits.timeoutMillis),
@@ -281,16 +274,7 @@ const connect = (
         }),
         Effect.mapError(failure("connect", address))
       )
-    return base
-      .connect(address, (transport) => {
-        raw = transport
-      })
-      .pipe(
-        Effect.flatMap(shaken),
-        // Interrupted or failed, the socket is nobody's.
-        Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) ? raw?.reset() : undefined)))
-      )
-  })
+  )
 
 /**
  * TLS as a provider, over sockets of Node's with the options of `base`.

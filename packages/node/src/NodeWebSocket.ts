@@ -18,7 +18,7 @@
  *   drain: { deadline: "20 seconds" }
  * })
  *
- * NodeProcess.runMain(Layer.launch(shout).pipe(Layer.provide(NodeWebSocket.layer())))
+ * NodeProcess.runMain(Layer.launch(shout.pipe(Layer.provide(NodeWebSocket.layer()))))
  * ```
  *
  * Addresses stay what they are, `tcp://…` and `unix://…`: they say where the stream goes, and every stream is upgraded.

@@ -84,6 +84,25 @@ describe("a server's goodbye", () => {
     )
   )
 
+  it.live("that cannot be said is said as far as it can be", () =>
+    onWebSockets(
+      Effect.gen(function* () {
+        const goodbyes = [
+          [{ code: 1006, reason: "" }, "1000"],
+          [{ code: 70_000, reason: "why" }, "1000 why"],
+          [{ code: 1005, reason: "why" }, "1005"],
+          [{ code: 4000, reason: "é".repeat(100) }, `4000 ${"é".repeat(61)}`]
+        ] as const
+        for (const [goodbye, expected] of goodbyes) {
+          const { url } = yield* serve({ handler: (connection) => Connection.closeWith(connection, goodbye) })
+          const peer = yield* client(url)
+          yield* until(() => peer.closed !== undefined, "the close")
+          assert.strictEqual(peer.closed, expected)
+        }
+      })
+    )
+  )
+
   it.live("is answered, and then its FIN comes, before the client's", () =>
     onWebSockets(
       Effect.gen(function* () {

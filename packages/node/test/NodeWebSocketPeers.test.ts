@@ -5,9 +5,11 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Address from "finwait/Address"
 import type { CloseOutcome } from "finwait/CloseOutcome"
 import type * as Connection from "finwait/Connection"
 import type * as Server from "finwait/Server"
+import type * as Transport from "finwait/Transport"
 import { randomBytes } from "node:crypto"
 import { openSockets, serve as serveOn, until } from "./support/network.ts"
 import { client, closing, frame, type HandMade, handMade, onWebSockets, opcodes } from "./support/webSocket.ts"
@@ -103,6 +105,28 @@ describe("a peer that breaks the protocol", () => {
 })
 
 describe("a peer that vanishes", () => {
+  it.live("by a reset when both have said goodbye has ended well", () =>
+    onWebSockets(
+      Effect.gen(function* () {
+        const gone = yield* Deferred.make<void>()
+        const server = yield* served({
+          handler: Effect.fnUntraced(function* (connection) {
+            yield* connection.closeWrite
+            yield* connection.each(() => Effect.void)
+            yield* Deferred.await(gone)
+          })
+        })
+        const peer = yield* handMade(server.url)
+        assert.strictEqual(yield* peer.hearsGoodbye(), "1000")
+        const before = openSockets()!
+        peer.raw.socket.write(frame(opcodes.close, closing(1000)), () => peer.raw.socket.resetAndDestroy())
+        yield* until(() => openSockets()! <= before - 2, "both sides are gone")
+        yield* Deferred.succeed(gone, undefined)
+        assert.strictEqual(codeOf(yield* server.outcome), "Graceful")
+      })
+    )
+  )
+
   const half = frame(opcodes.text, "hello, world").subarray(0, 10)
 
   it.live("by FIN without a goodbye, in the middle of a message, ends the input, and what was whole is heard", () =>
@@ -159,6 +183,39 @@ describe("a peer that vanishes", () => {
         assert.strictEqual(codeOf(yield* server.outcome), "ECONNRESET")
       })
     )
+  )
+})
+
+describe("a pipe that nobody has attached to yet", () => {
+  it.live("tells of its break once somebody does, behind what had arrived", () =>
+    Effect.gen(function* () {
+      const accepted: Array<Transport.Transport> = []
+      const provider = NodeWebSocket.provider()
+      const acceptor = yield* provider.listen({ _tag: "Tcp", host: "127.0.0.1", port: 0 }, {})
+      acceptor.attach({ onAccept: (pipe) => accepted.push(pipe), onAcceptError: () => {}, onOverflow: () => {} })
+      const peer = yield* handMade(Address.format(acceptor.address))
+      const pipe = accepted[0]!
+      // Its last words are read with what is left of the handshake.
+      yield* peer.send(frame(opcodes.text, "one"), frame(opcodes.text, "two"))
+      const before = openSockets()!
+      peer.raw.socket.resetAndDestroy()
+      yield* until(() => {
+        pipe.write(new Uint8Array(1))
+        return openSockets()! <= before - 2
+      }, "both sides are gone")
+      const told: Array<string> = []
+      pipe.attach({
+        onData: (bytes) => told.push(String(bytes)),
+        onEnd: () => told.push("end"),
+        onWritable: () => {},
+        onFlushed: () => told.push("flushed"),
+        onBroken: (code) => told.push(code === "EPIPE" || code === "ECONNRESET" ? "broken" : code),
+        onReleased: () => told.push("released")
+      })
+      assert.deepStrictEqual(told, [])
+      yield* until(() => told.includes("released"), "the break")
+      assert.deepStrictEqual(told.slice(-2), ["broken", "released"])
+    }).pipe(Effect.scoped)
   )
 })
 

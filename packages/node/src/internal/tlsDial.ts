@@ -3,8 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Address from "finwait/Address"
 import { HandshakeFailed, type Reason, reasonFromCode } from "finwait/NetworkError"
-import type * as Net from "node:net"
+import { isIP, type Socket } from "node:net"
 import * as Tls from "node:tls"
 import { Relay, Secured, type Truncation } from "./secured.ts"
 import type { NodeTransport } from "./transport.ts"
@@ -18,6 +19,15 @@ export const handshakeReason = (error: NodeJS.ErrnoException): Reason => {
     : new HandshakeFailed({ code, detail: error.message })
 }
 
+/**
+ * The name to ask for is the host's, unless it is an address, which has no name (RFC 6066, 3); and the certificate is held
+ * against it: Node has no host to look at where a socket is given.
+ */
+export const named = (address: Address.Address): Tls.ConnectionOptions =>
+  address._tag === "Unix"
+    ? {}
+    : { host: address.host, ...(isIP(address.host) === 0 ? { servername: address.host } : {}) }
+
 /** Makes the pipe speak TLS. One that fails, or is interrupted, is for the caller to end. */
 export const shakeHands = (
   pipe: NodeTransport,
@@ -29,7 +39,7 @@ export const shakeHands = (
     const relay = truncation === "end" ? undefined : new Relay(socket)
     let tls: Tls.TLSSocket
     try {
-      tls = Tls.connect({ ...options, allowHalfOpen: true, socket: (relay ?? socket) as Net.Socket } as never)
+      tls = Tls.connect({ ...options, allowHalfOpen: true, socket: (relay ?? socket) as Socket } as never)
     } catch (error) {
       return resume(Exit.fail(handshakeReason(error as NodeJS.ErrnoException)))
     }
@@ -50,3 +60,18 @@ export const shakeHands = (
   })
 
 const ignore = (): void => {}
+
+/** What takes a pipe further, within a time; one that is left on the way is ended. `made` is told of the pipe it was. */
+export const thenUpgraded = <A>(
+  dial: (made: (pipe: NodeTransport) => void) => Effect.Effect<NodeTransport, A>,
+  further: (pipe: NodeTransport) => Effect.Effect<NodeTransport, A>
+): Effect.Effect<NodeTransport, A> =>
+  Effect.suspend(() => {
+    let raw: NodeTransport | undefined
+    const dialled = dial((pipe) => {
+      raw = pipe
+    })
+    return Effect.onExit(Effect.flatMap(dialled, further), (exit) =>
+      Effect.sync(() => (Exit.isFailure(exit) ? raw?.reset() : undefined))
+    )
+  })

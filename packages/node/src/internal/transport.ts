@@ -4,6 +4,8 @@
  * Four listeners per socket, more where they are needed, shared by all sockets: they find the transport through one
  * symbol property, so that a connection costs no closures.
  */
+import type * as Effect from "effect/Effect"
+import type * as Socket from "effect/socket/Socket"
 import type { Address } from "finwait/Address"
 import type { Capabilities, PeerEnd, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
@@ -11,6 +13,7 @@ import { localOf, remoteOf } from "./addresses.ts"
 import { moved } from "./buffers.ts"
 import { awaitQuiet } from "./catchUp.ts"
 import type { Secured } from "./secured.ts"
+import { upgradeToTls } from "./tlsUpgrade.ts"
 import { currentTurn, onNextTurn } from "./turns.ts"
 
 const key = Symbol("finwait/transport")
@@ -85,6 +88,17 @@ export class NodeTransport implements Transport {
     // Its errors are the TLS's as well. Whoever closes first, the other has to follow.
     raw.on("error", ignore)
     if (this.flowing) this.socket.resume()
+  }
+
+  upgrade(options: Socket.TlsUpgradeOptions, arrived: ReadonlyArray<Uint8Array>): Effect.Effect<void, unknown> {
+    return upgradeToTls(this, this.known.side === "local" ? "server" : "client", options, arrived)
+  }
+
+  /** What it was to become has failed: it is nothing any more. */
+  fail(code: string): void {
+    const { receiver } = this
+    this.socket.destroy()
+    receiver?.onBroken(code)
   }
 
   /** The socket under the TLS, or the socket itself. */

@@ -12,17 +12,17 @@
  * Listeners are shared by all, and find the transport by a property: a connection costs no closures.
  */
 import type { Address } from "finwait/Address"
-import type { Capabilities, Goodbye, PeerEnd, Receiver, Transport } from "finwait/Transport"
+import type { Capabilities, Goodbye, Receiver, Transport } from "finwait/Transport"
 import type * as Http from "node:http"
 import type { Duplex } from "node:stream"
 import type * as WS from "ws"
-import { moved } from "./buffers.ts"
 import { onNextTurns } from "./turns.ts"
-import { Frames } from "./webSocketFrames.ts"
 import { sayable } from "./webSocketGoodbye.ts"
+import { type Reading, WebSocketInput } from "./webSocketInput.ts"
 import type { Liveness, Living, Place } from "./webSocketLiveness.ts"
+import { WebSocketOutput, type Writing } from "./webSocketOutput.ts"
 import type { Sayer, ServedWebSocket } from "./webSocketSocket.ts"
-import { Text, textOf } from "./webSocketText.ts"
+import { Text } from "./webSocketText.ts"
 import type { Under } from "./webSocketUnder.ts"
 
 const key = Symbol("finwait/webSocket")
@@ -43,44 +43,25 @@ const refusalMillis = 2000
 
 const nothing = new Uint8Array(0)
 
-export class WebSocketTransport implements Transport, Sayer, Living {
+export class WebSocketTransport implements Transport, Sayer, Living, Reading, Writing {
   readonly socket: ServedWebSocket
+  readonly under: Under
   /** The request that it was made from, of an accepted one. */
   readonly request: Http.IncomingMessage | undefined
-  private readonly under: Under
+  receiver: Receiver | undefined
+  isOver = false
+  private readonly input: WebSocketInput
+  private readonly output: WebSocketOutput
   private readonly liveness: Liveness | undefined
   private readonly place: Place | undefined
-  private receiver: Receiver | undefined
   /** Who is told that it is released; after a reset of nothing else. */
   private owner: Receiver | undefined
-  private flowing = false
-  /** Nothing is told any more, and nothing kept for later. */
-  private over = false
-  /** Messages that wait for a resume; of those the first ones have been delivered. */
-  private held: Array<Buffer> | undefined
-  private heldTold = 0
-  /** How the peer has ended. */
-  private end: PeerEnd | undefined
-  private endTold = false
-  /** Our close frame is on its way. */
-  private said = false
-  /** By `closeWrite`. */
-  private asked = false
-  private flushTold = false
-  private awaitsRoom = false
-  private listensForRoom = false
   private brokenBy: string | undefined
   private brokenTold = false
   /** The peer broke the protocol, and is told so. */
   private refused = false
   /** `ws` is done with it: the stream is closed. */
   private gone = false
-  private taken = 0
-  /** With compression: messages that have arrived whole, that have been unpacked, and those that are being packed. */
-  private readonly frames: Frames | undefined
-  private unpacked = 0
-  private packing = 0
-  private catching: Array<() => void> | undefined
 
   /** Of a WebSocket that has just opened: what it has read already is told when the turn is over, and waits here. */
   constructor(socket: ServedWebSocket, under: Under, request?: Http.IncomingMessage, liveness?: Liveness) {
@@ -88,6 +69,9 @@ export class WebSocketTransport implements Transport, Sayer, Living {
     this.under = under
     this.request = request
     this.liveness = liveness
+    const isCompressed = socket.extensions !== ""
+    this.input = new WebSocketInput(this, isCompressed)
+    this.output = new WebSocketOutput(this, isCompressed)
     const { stream } = under
     ;(stream as Carrier)[key] = this
     socket.sayer = this
@@ -95,10 +79,7 @@ export class WebSocketTransport implements Transport, Sayer, Living {
     socket.on("message", onMessage).on("error", onProtocolError).on("close", onClose)
     // Before `ws`, which ends our side at the end of the peer's.
     stream.prependListener("end", onEnd).on("error", onError)
-    if (socket.extensions !== "") {
-      this.frames = new Frames()
-      stream.on("data", onBytes)
-    }
+    if (isCompressed) stream.on("data", onBytes)
     this.place = liveness?.join(this)
   }
 
@@ -114,99 +95,56 @@ export class WebSocketTransport implements Transport, Sayer, Living {
     return this.under.remoteAddress
   }
 
+  get isBroken(): boolean {
+    return this.brokenBy !== undefined
+  }
+
+  get isDone(): boolean {
+    return this.gone || this.isBroken
+  }
+
   attach(receiver: Receiver): void {
     this.receiver = this.owner = receiver
     // Whatever came before there was anybody to be told.
-    if (this.brokenBy !== undefined || this.gone) process.nextTick(tellEnding, this)
+    if (this.isDone) process.nextTick(tellEnding, this)
   }
 
   // Reading -----------------------------------------------------------------------------------------------------------
 
   resume(): void {
-    if (this.flowing) return
-    this.flowing = true
-    if (this.held !== undefined || this.end !== undefined) process.nextTick(tellHeld, this)
-    else this.socket.resume()
+    this.input.resume()
   }
 
   pause(): void {
-    this.flowing = false
-    // Behind the last message `ws` reads on, to hear of the end of the stream.
-    if (this.end === undefined && this.brokenBy === undefined) this.socket.pause()
+    this.input.pause()
+  }
+
+  catchUp(callback: () => void): void {
+    this.input.catchUp(callback)
   }
 
   isText(chunk: Uint8Array): boolean {
     return chunk instanceof Text
   }
 
-  catchUp(callback: () => void): void {
-    if (this.frames === undefined) return this.under.catchUp(callback)
-    this.under.catchUp(() => {
-      if (this.isUnpacking) (this.catching ??= []).push(callback)
-      else callback()
-    })
+  onMessage(data: Buffer, isBinary: boolean): void {
+    this.input.onMessage(data, isBinary)
   }
 
-  /** What has arrived whole has not all been told of. */
-  private get isUnpacking(): boolean {
-    return this.frames !== undefined && this.frames.whole > this.unpacked && !this.gone && this.brokenBy === undefined
+  onBytes(bytes: Uint8Array): void {
+    this.input.onBytes(bytes)
   }
-
-  /** A message. */
-  hear(data: Buffer, isBinary: boolean): void {
-    moved(data.length)
-    const chunk = isBinary ? data : textOf(data)
-    if (this.flowing && this.held === undefined) this.receiver?.onData(chunk)
-    else if (!this.over) (this.held ??= []).push(chunk)
-    if (this.frames !== undefined) this.hasUnpacked()
-  }
-
-  private hasUnpacked(): void {
-    this.unpacked++
-    if (this.isUnpacking) return
-    this.hasCaughtUp()
-    this.tellEnd()
-  }
-
-  private hasCaughtUp(): void {
-    const { catching } = this
-    this.catching = undefined
-    for (const callback of catching ?? []) callback()
-  }
-
-  hearBytes(bytes: Uint8Array): void {
-    this.frames!.take(bytes)
-  }
-
-  /** Delivers what has waited, as long as it is asked for, and goes on. */
-  tellHeld(): void {
-    while (this.flowing && this.held !== undefined) {
-      const chunk = this.held[this.heldTold++]!
-      if (this.heldTold === this.held.length) this.forgetHeld()
-      this.receiver?.onData(chunk)
-    }
-    if (!this.flowing) return
-    this.tellEnd()
-    if (this.flowing) this.socket.resume()
-  }
-
-  private forgetHeld(): void {
-    this.held = undefined
-    this.heldTold = 0
-  }
-
-  // The peer's end ----------------------------------------------------------------------------------------------------
 
   onGoodbye(code: number, reason: string): void {
     // Both have said it: `ws` ends the stream.
-    if (this.said) this.socket.say(code, reason)
-    this.hearEnd({ goodbye: { code, reason } })
+    if (this.output.said) this.socket.say(code, reason)
+    this.input.onEnd({ goodbye: { code, reason } })
   }
 
   /** The end of the stream, not known to `ws` yet, which ends our side as well. A reset is found out by who writes. */
-  hearStreamEnd(): void {
+  onStreamEnd(): void {
     const { endMayBeReset, stream } = this.under
-    const truncated = () => this.hearEnd({ truncated: true })
+    const truncated = () => this.input.onEnd({ truncated: true })
     if (!endMayBeReset || stream.writableEnded || stream.destroyed) process.nextTick(truncated)
     else {
       stream.write(nothing, (error) => {
@@ -215,151 +153,76 @@ export class WebSocketTransport implements Transport, Sayer, Living {
     }
   }
 
-  private hearEnd(end: PeerEnd): void {
-    if (this.end !== undefined) return
-    this.end = end
-    this.tellEnd()
-  }
-
-  private tellEnd(): void {
-    const { end } = this
-    if (end === undefined || this.endTold || !this.flowing || this.held !== undefined || this.isUnpacking) return
-    this.endTold = true
-    this.receiver?.onEnd(end)
+  onEndTold(): void {
     this.answer()
     this.settle()
-  }
-
-  /** The answer to a goodbye is the same goodbye (RFC 6455, 5.5.1). */
-  private answer(): void {
-    const goodbye = this.end?.goodbye
-    if (goodbye !== undefined && this.endTold && !this.awaitsRoom) this.say(goodbye)
   }
 
   // Writing -----------------------------------------------------------------------------------------------------------
 
   get unsentBytes(): number {
-    // The heads of frames are nobody's bytes.
-    return Math.min(this.taken, this.socket.bufferedAmount)
+    return this.output.unsentBytes
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.hand(bytes)
+    return this.output.write(bytes)
   }
 
   /** A message of text, whatever its characters. */
   writeText(text: string): boolean {
-    return this.hand(text)
+    return this.output.write(text)
   }
 
-  private hand(data: Uint8Array | string): boolean {
-    const { socket } = this
-    if (this.said || this.over) return true
-    if (socket.readyState !== socket.OPEN) return this.cannotSend()
-    moved(data.length)
-    this.taken += data.length
-    if (this.frames === undefined) socket.send(data)
-    else {
-      this.packing++
-      socket.send(data, (error) => this.hasPacked(error))
-    }
-    if (this.hasRoom) return true
-    this.awaitsRoom = true
-    if (!this.listensForRoom) {
-      this.listensForRoom = true
-      this.under.stream.on("drain", onDrain)
-    }
-    return false
+  closeWrite(goodbye?: Goodbye): void {
+    const { end, endTold } = this.input
+    this.output.closeWrite((endTold ? end?.goodbye : undefined) ?? sayable(goodbye))
   }
 
-  /** The peer has ended the stream without waiting for our goodbye. */
-  private cannotSend(): true {
-    this.break("EPIPE")
-    process.nextTick(tellEnding, this)
-    return true
-  }
-
-  private get hasRoom(): boolean {
-    return this.socket.bufferedAmount < this.under.stream.writableHighWaterMark
-  }
-
-  private hasPacked(error: Error | null | undefined): void {
-    this.packing--
-    if (error) return
-    this.hasDrained()
-    this.flush()
-  }
-
-  hasDrained(): void {
-    if (!this.awaitsRoom || !this.hasRoom) return
-    this.awaitsRoom = false
-    this.receiver?.onWritable()
+  onRoom(): void {
     this.answer()
   }
 
-  // Our end -----------------------------------------------------------------------------------------------------------
-
-  closeWrite(goodbye?: Goodbye): void {
-    if (this.asked) return
-    this.asked = true
-    this.say((this.endTold ? this.end?.goodbye : undefined) ?? sayable(goodbye))
-    this.flush()
+  /** The answer to a goodbye is the same goodbye (RFC 6455, 5.5.1). */
+  private answer(): void {
+    const { end, endTold } = this.input
+    if (endTold && end?.goodbye !== undefined && !this.output.awaitsRoom) this.output.say(end.goodbye)
   }
 
   onClosing(code: number, reason: string): void {
-    this.said = true
+    this.output.said = true
     this.socket.say(code, reason)
   }
 
-  private say({ code, reason }: Goodbye): void {
-    if (this.said) return
-    this.said = true
-    this.socket.say(code, reason)
-  }
-
-  /** Tells once everything has been given to the system. */
-  private flush(): void {
-    if (!this.asked || this.flushTold || this.packing > 0) return
-    const { stream } = this.under
-    const flushed = () => this.tellFlushed()
-    if (this.gone || this.socket.bufferedAmount === 0) process.nextTick(flushed)
-    else if (stream.writableEnded) stream.once("finish", flushed)
-    else {
-      stream.write(nothing, (error) => {
-        if (!error) flushed()
-      })
-    }
-  }
-
-  private tellFlushed(): void {
-    if (this.flushTold || this.brokenBy !== undefined || this.over) return
-    this.flushTold = true
-    this.awaitsRoom = false
-    this.receiver?.onFlushed()
+  onFlushTold(): void {
     this.settle()
   }
 
-  // What breaks -------------------------------------------------------------------------------------------------------
+  onCannotSend(): void {
+    this.onBroken("EPIPE")
+    process.nextTick(tellEnding, this)
+  }
 
-  break(code: string): void {
+  // The ending --------------------------------------------------------------------------------------------------------
+
+  onBroken(code: string): void {
     this.brokenBy ??= code
   }
 
-  refuse(code: string): void {
+  onRefused(code: string): void {
     this.refused = true
-    this.break(code)
+    this.onBroken(code)
     this.tellEnding()
   }
 
   /** `ws` has closed. */
-  close(): void {
+  onClose(): void {
     this.gone = true
     if (this.place !== undefined) this.liveness!.leave(this.place)
     // Whoever has destroyed the stream: `ws`, when it is flooded with pings, or who has its socket.
-    if (this.end === undefined || !this.under.stream.writableFinished) this.break("ECONNABORTED")
-    this.tellEnd()
+    if (this.input.end === undefined || !this.under.stream.writableFinished) this.onBroken("ECONNABORTED")
+    this.input.tellEnd()
     this.tellEnding()
-    this.hasCaughtUp()
+    this.input.caughtUp()
   }
 
   /** How it broke, behind what had arrived before; and that it is released. */
@@ -368,24 +231,21 @@ export class WebSocketTransport implements Transport, Sayer, Living {
     this.settle()
   }
 
+  /** Who has said and heard goodbye has nothing to lose any more. */
+  private get hasEnded(): boolean {
+    return this.input.endTold && this.output.flushTold
+  }
+
   private tellBroken(code: string): void {
-    // Who has said and heard goodbye has nothing to lose any more.
-    if (this.brokenTold || this.over || (this.endTold && this.flushTold)) return
+    if (this.brokenTold || this.isOver || this.hasEnded) return
     this.brokenTold = true
-    const { held, heldTold } = this
-    this.forgetHeld()
-    for (const chunk of held?.slice(heldTold) ?? []) this.receiver?.onData(chunk)
-    if (this.end !== undefined && !this.endTold) {
-      this.endTold = true
-      this.receiver?.onEnd(this.end)
-    }
+    this.input.tellAll()
     this.receiver?.onBroken(code)
-    this.hasCaughtUp()
+    this.input.caughtUp()
   }
 
   private settle(): void {
-    if (!this.gone) return
-    if (!this.over && !this.brokenTold && !(this.endTold && this.flushTold)) return
+    if (!this.gone || !(this.isOver || this.brokenTold || this.hasEnded)) return
     const { owner } = this
     this.owner = this.receiver = undefined
     owner?.onReleased()
@@ -394,7 +254,7 @@ export class WebSocketTransport implements Transport, Sayer, Living {
   // The last acts -----------------------------------------------------------------------------------------------------
 
   reset(): void {
-    if (this.over) return
+    if (this.isOver) return
     this.finish()
     if (this.gone) process.nextTick(tellEnding, this)
     else this.resetStream()
@@ -402,8 +262,8 @@ export class WebSocketTransport implements Transport, Sayer, Living {
 
   release(): void {
     this.owner = undefined
-    if (this.over) return
-    const isUnread = !this.endTold && (this.held !== undefined || this.under.stream.readableLength > 0)
+    if (this.isOver) return
+    const { isUnread } = this.input
     this.finish()
     if (this.gone) return
     if (this.refused) this.turnAway()
@@ -412,9 +272,9 @@ export class WebSocketTransport implements Transport, Sayer, Living {
   }
 
   private finish(): void {
-    this.over = true
+    this.isOver = true
     this.receiver = undefined
-    this.forgetHeld()
+    this.input.forget()
   }
 
   /** While the system is asked for FIN, Node cannot reset: it fails, and leaks the descriptor. That takes a turn. */
@@ -446,7 +306,7 @@ export class WebSocketTransport implements Transport, Sayer, Living {
   }
 
   get left(): number {
-    return this.taken - this.socket.bufferedAmount
+    return this.output.left
   }
 
   get isHeldBack(): boolean {
@@ -454,7 +314,7 @@ export class WebSocketTransport implements Transport, Sayer, Living {
   }
 
   get isDeaf(): boolean {
-    return !this.flowing
+    return !this.input.flowing
   }
 
   ping(): void {
@@ -462,7 +322,7 @@ export class WebSocketTransport implements Transport, Sayer, Living {
   }
 
   giveUp(): void {
-    this.break("ETIMEDOUT")
+    this.onBroken("ETIMEDOUT")
     this.resetStream()
   }
 }
@@ -470,33 +330,27 @@ export class WebSocketTransport implements Transport, Sayer, Living {
 const of = (socket: WS.WebSocket): WebSocketTransport => (socket as ServedWebSocket).sayer as WebSocketTransport
 
 function onMessage(this: WS.WebSocket, data: WS.RawData, isBinary: boolean): void {
-  of(this).hear(data as Buffer, isBinary)
+  of(this).onMessage(data as Buffer, isBinary)
 }
 
 function onProtocolError(this: WS.WebSocket, error: NodeJS.ErrnoException): void {
-  of(this).refuse(error.code ?? "EPROTO")
+  of(this).onRefused(error.code ?? "EPROTO")
 }
 
 function onClose(this: WS.WebSocket): void {
-  of(this).close()
+  of(this).onClose()
 }
 
 function onBytes(this: Duplex, bytes: Uint8Array): void {
-  ;(this as Carrier)[key].hearBytes(bytes)
+  ;(this as Carrier)[key].onBytes(bytes)
 }
 
 function onEnd(this: Duplex): void {
-  ;(this as Carrier)[key].hearStreamEnd()
+  ;(this as Carrier)[key].onStreamEnd()
 }
 
 function onError(this: Duplex, error: NodeJS.ErrnoException): void {
-  ;(this as Carrier)[key].break(error.code ?? error.message)
+  ;(this as Carrier)[key].onBroken(error.code ?? error.message)
 }
-
-function onDrain(this: Duplex): void {
-  ;(this as Carrier)[key].hasDrained()
-}
-
-const tellHeld = (transport: WebSocketTransport): void => transport.tellHeld()
 
 const tellEnding = (transport: WebSocketTransport): void => transport.tellEnding()
