@@ -165,7 +165,7 @@ export interface TlsOptions extends Options {
  * @since 0.1.0
  */
 export const makeTls = (options: TlsConnectOptions): Effect.Effect<Socket.Socket> => {
-  if (options.socket !== undefined) return Effects.makeTls(options as Parameters<typeof Effects.makeTls>[0])
+  if (options.socket !== undefined) return Effects.makeTls(options)
   const where = options as Net.NetConnectOpts
   const address = addressOf(where)
   const failed = failure("connect", address)
@@ -281,6 +281,6 @@ export const layerWebSocketConstructor: Layer.Layer<Socket.WebSocketConstructor>
   Socket.WebSocketConstructor
 )((url, options) =>
   options === undefined || typeof options === "string" || Array.isArray(options)
-    ? (new WebSocket(url, options) as unknown as globalThis.WebSocket)
-    : (new WebSocket(url, options.protocols, { headers: options.headers }) as unknown as globalThis.WebSocket)
+    ? new WebSocket(url, options)
+    : new WebSocket(url, options.protocols, { headers: options.headers })
 )

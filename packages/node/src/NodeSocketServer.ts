@@ -254,7 +254,7 @@ export const makeWebSocket = (
         handshakeGrace: options.handshakeGrace,
         liveness: options.liveness,
         maxPayload: options.maxPayload ?? maxPayload,
-        serverOptions: options as ServerOptions
+        serverOptions: options
       })
     ),
     (settings) => served(listenWebSocket(options as ServerOptions, settings), options, webSocketOf)

@@ -133,9 +133,10 @@ export class Client {
 
   constructor(url: string, protocols: Array<string> = [], options: ConstructorParameters<typeof WebSocket>[2] = {}) {
     this.socket = new WebSocket(url.replace("tcp:", "ws:"), protocols, { perMessageDeflate: false, ...options })
-    this.socket.on("message", (data, isBinary) =>
-      this.messages.push(isBinary ? (data as Buffer) : String(data as Buffer))
-    )
+    this.socket.on("message", (data, isBinary) => {
+      const bytes = data as Buffer
+      this.messages.push(isBinary ? bytes : bytes.toString())
+    })
     this.socket.on("close", (code, reason) => {
       this.closed = `${code} ${reason.toString()}`.trimEnd()
     })
