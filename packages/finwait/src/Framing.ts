@@ -60,8 +60,8 @@ export class TooLong extends Schema.TaggedError<TooLong>()("TooLong", {
 }
 
 /**
- * The peer ended in the middle of a message, of which `bytes` bytes had arrived. With `isCut` it has not said that it
- * ends, on a pipe where peers do (TLS's close_notify, a WebSocket's close frame): somebody may have cut what it sent, at
+ * The peer ended in the middle of a message, of which `bytes` bytes had arrived. With `isUnannounced` it has not said that it
+ * ends, on a pipe where peers do (TLS's close_notify, a WebSocket's close frame): somebody may have truncated what it sent, at
  * a message boundary as well, where `bytes` is 0.
  *
  * @category reasons
@@ -69,11 +69,11 @@ export class TooLong extends Schema.TaggedError<TooLong>()("TooLong", {
  */
 export class Truncated extends Schema.TaggedError<Truncated>()("Truncated", {
   bytes: Schema.Number,
-  isCut: Schema.optionalKey(Schema.Boolean)
+  isUnannounced: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message() {
-    if (this.isCut !== true) return `the peer ended in the middle of a message, after ${this.bytes} bytes of it`
-    return `the stream was cut after ${this.bytes} bytes of a message: the peer did not say that it ends`
+    if (this.isUnannounced !== true) return `the peer ended in the middle of a message, after ${this.bytes} bytes of it`
+    return `the stream was truncated after ${this.bytes} bytes of a message: the peer did not say that it ends`
   }
 }
 
@@ -191,9 +191,9 @@ class FramedImpl<In, Out> implements Framed<In, Out> {
   get atEnd(): Exit.Exit<void, FrameError> {
     const bytes = this.decoder!.pending
     const { peerEnd, peerEnded } = this.connection.input
-    const isCut = peerEnd?.truncated === true
-    if ((bytes === 0 && !isCut) || !peerEnded || this.lastDone) return Exit.void
-    return Exit.fail(this.error(new Truncated(isCut ? { bytes, isCut } : { bytes })))
+    const isUnannounced = peerEnd?.truncated === true
+    if ((bytes === 0 && !isUnannounced) || !peerEnded || this.lastDone) return Exit.void
+    return Exit.fail(this.error(new Truncated(isUnannounced ? { bytes, isUnannounced } : { bytes })))
   }
 
   tooLong({ frameBytes }: Decoders.TooLong): FrameError {

@@ -22,7 +22,7 @@
  * **The close** is the same as everywhere, in TLS's words: close_notify, then FIN, then reading until the peer's. Each
  * direction ends by itself, over 1.2 as over 1.3 (RFC 8446, 6.1), and what a peer still sends is read. A reset is TCP's.
  *
- * **A stream that was cut.** FIN is not protected, close_notify is: an end without it may be anybody's. See
+ * **A truncated stream.** FIN is not protected, close_notify is: an end without it may be anybody's. See
  * {@link Options.truncation}.
  *
  * @since 0.1.0
@@ -124,7 +124,7 @@ export interface Options extends HandshakeOptions {
   /** For who dials. */
   readonly client?: ClientOptions | undefined
   /**
-   * What a stream is that ends with FIN and without close_notify: somebody on the way may have cut it.
+   * What a stream is that ends with FIN and without close_notify: somebody on the way may have truncated it.
    *
    * `framed` (default): who reads messages (`Framing`) fails with `Truncated`, at a message boundary as well; who reads
    * chunks sees an end. `error`: the connection is broken, `ERR_TLS_TRUNCATED`, for all. `end`: an end like any other, for

@@ -2,7 +2,7 @@
  * TLS upon a socket: what it is told by Node, and how its end is known for what it is.
  *
  * Node's TLS reads and writes the descriptor itself, past JavaScript, which makes it as fast as it is; and it tells the
- * end in the same way whether the peer has said that it ends (close_notify) or the connection was merely cut (FIN alone,
+ * end in the same way whether the peer has said that it ends (close_notify) or the stream was truncated (FIN alone,
  * which anybody on the way can send). To tell them apart, there has to be something between the socket and TLS that
  * passes the raw end on one turn late: if TLS has ended by then, close_notify had come. That costs three quarters of the
  * speed of small messages, and so it is there only for who wants to know. Decision 20 has the figures.
@@ -12,13 +12,13 @@ import { Duplex } from "node:stream"
 import type * as Tls from "node:tls"
 import { onNextTurn } from "./turns.ts"
 
-/** What to do about a stream that was cut: see `NodeTls.Options.truncation`. */
+/** What to do about a truncated stream: see `NodeTls.Options.truncation`. */
 export type Truncation = "framed" | "error" | "end"
 
 export class Secured {
   readonly tls: Tls.TLSSocket
   readonly raw: Net.Socket
-  /** What to do about a stream that was cut. */
+  /** What to do about a truncated stream. */
   readonly truncation: Truncation
   private readonly relay: Relay | undefined
 

@@ -273,12 +273,12 @@ function hearEnd(transport: NodeTransport): void {
   else transport.held = "end"
 }
 
-const cut: PeerEnd = { truncated: true }
+const truncated: PeerEnd = { truncated: true }
 
 function tellEnd({ receiver, secured }: NodeTransport): void {
   if (secured?.truncated !== true) receiver?.onEnd()
   else if (secured.truncation === "error") receiver?.onBroken("ERR_TLS_TRUNCATED")
-  else receiver?.onEnd(cut)
+  else receiver?.onEnd(truncated)
 }
 
 function tellHeld(transport: NodeTransport): void {

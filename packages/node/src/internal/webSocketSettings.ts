@@ -86,19 +86,29 @@ export const webSocketSettings = (options: WebSocketOptions): WebSocketSettings 
     ...(path === undefined ? {} : { path }),
     ...(verifyClient === undefined ? {} : { verifyClient }),
     ...choosing(protocols, options.handleProtocols),
-    ...options.serverOptions
+    ...given(options.serverOptions)
   }
   // What says where to listen is not for `ws` to hear.
   const { backlog: _, host: _1, port: _2, server: _3, ...rest } = server
   return {
     limits: handshakeLimits(options),
     server: { ...rest, ...ours, noServer: true, clientTracking: false, WebSocket: ServedWebSocket },
-    client: { ...both, headers: { ...options.headers }, ...options.clientOptions, ...ours, followRedirects: false },
+    client: {
+      ...both,
+      headers: { ...options.headers },
+      ...given(options.clientOptions),
+      ...ours,
+      followRedirects: false
+    },
     protocols,
     path: path ?? "/",
     liveness: liveness === undefined ? undefined : new Liveness(liveness)
   }
 }
+
+/** To `ws` an option that is there and `undefined` is no default, but none: no `maxPayload` would be no limit. */
+const given = <A extends object>(options: A | undefined): Partial<A> =>
+  Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<A>
 
 /** The first of ours that the client offers; `ws` would take the first that it offers, whatever it is. */
 const choosing = (
