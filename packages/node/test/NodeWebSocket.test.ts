@@ -196,6 +196,19 @@ describe("options", () => {
     }
   })
 
+  it.live("of ws that are not given leave the limits as they are", () =>
+    onWebSockets(
+      Effect.gen(function* () {
+        const { url } = yield* serve({ handler: tells })
+        const connection = yield* Network.connect(url)
+        yield* connection.write(Buffer.alloc(11))
+        const { pull } = yield* connection.reader
+        assert.strictEqual((yield* Effect.flip(pull)).message, "1009")
+      }),
+      { maxPayload: 10, serverOptions: { maxPayload: undefined }, clientOptions: { maxPayload: undefined } }
+    )
+  )
+
   it.live("of ws are passed on, but for those that are ours", () =>
     onWebSockets(
       Effect.gen(function* () {

@@ -118,6 +118,27 @@ describe("a server's goodbye", () => {
     )
   )
 
+  it.live("said early, by closeWrite, ends the stream when it is answered, whatever the handler still does", () =>
+    onWebSockets(
+      Effect.gen(function* () {
+        const goesOn = yield* Deferred.make<void>()
+        const server = yield* served({
+          handler: Effect.fnUntraced(function* (connection) {
+            yield* connection.closeWrite
+            yield* connection.each(() => Effect.void)
+            yield* Deferred.await(goesOn)
+          })
+        })
+        const peer = yield* handMade(server.url, { answersFin: false })
+        assert.strictEqual(yield* peer.hearsGoodbye(), "1000")
+        yield* peer.send(frame(opcodes.close, closing(1000)))
+        assert.strictEqual(yield* peer.ended(), "FIN")
+        yield* Deferred.succeed(goesOn, undefined)
+        assert.strictEqual((yield* server.outcome)._tag, "Graceful")
+      })
+    )
+  )
+
   it.live("that is not answered is waited for as the policy says, and no longer", () =>
     onWebSockets(
       Effect.gen(function* () {
