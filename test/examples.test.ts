@@ -1,6 +1,10 @@
 /**
  * Every example as a user runs it: a process of its own, real sockets, a real SIGTERM while something is in flight.
  */
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import { Cause, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { RpcClient, RpcSerialization } from "effect/rpc"
+import { Images } from "finwait-example-rpc-server/images"
 import { createHash, randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import * as net from "node:net"
@@ -18,8 +22,8 @@ afterAll(() => {
   rmSync(directory, { recursive: true })
 })
 
-const start = (name: string, env: Record<string, string>): Program => {
-  const program = new Program(new URL(`../examples/${name}/main.ts`, import.meta.url), { env })
+const start = (name: string, env: Record<string, string>, file = "main.ts"): Program => {
+  const program = new Program(new URL(`../examples/${name}/${file}`, import.meta.url), { env })
   programs.push(program)
   return program
 }
@@ -322,5 +326,141 @@ describe.concurrent("job-queue-client", () => {
     graceful(secondClosed!)
     assert.deepStrictEqual(more, [])
     await queue.close()
+  })
+})
+
+describe.concurrent("rpc-server", () => {
+  /** Effect's own client, on Effect's own sockets: it shares nothing with the server. */
+  const protocol = (address: string, over: string) =>
+    RpcClient.layerProtocolSocket().pipe(
+      Layer.provide(
+        over === "tcp"
+          ? NodeSocket.layerNet({ host: "127.0.0.1", port: Number(new URL(address).port) })
+          : NodeSocket.layerWebSocket(address.replace("tcp:", "ws:"))
+      ),
+      Layer.provide(RpcSerialization.layerNdjson)
+    )
+
+  /** How a call ended, in a word. */
+  const word = (exit: Exit.Exit<unknown, { readonly _tag: string }>): string => {
+    if (Exit.isSuccess(exit)) return "answered"
+    if (Cause.hasInterrupts(exit.cause)) return "interrupted"
+    return exit.cause.reasons.map((reason) => (reason._tag === "Fail" ? reason.error._tag : reason._tag)).join()
+  }
+
+  it.each(["tcp", "websocket"])(
+    "over %s: calls under way are answered, a stream goes on to its end, and nobody hears an interrupt",
+    async (over) => {
+      const program = start("rpc-server", { PORT: "0", PROTOCOL: over })
+      const address = await program.listening()
+      const lived = Effect.gen(function* () {
+        const images = yield* RpcClient.make(Images)
+        const unknown = yield* Effect.flip(images.Resize({ image: "a.txt", millis: 0 }))
+        const resize = yield* Effect.forkChild(images.Resize({ image: "a.png", millis: 1500 }))
+        const progress = yield* Effect.forkChild(Stream.runCollect(images.Progress({ steps: 5, millis: 200 })))
+        yield* Effect.promise(() => Promise.all([program.says("resize a.png"), program.says("step 1")]))
+        program.signal("SIGTERM")
+        yield* Effect.promise(() => program.says("drain tcp"))
+        const late = yield* Effect.forkChild(Effect.exit(images.Resize({ image: "b.png", millis: 0 })))
+        return {
+          unknown: unknown._tag,
+          resize: yield* Fiber.join(resize),
+          progress: yield* Fiber.join(progress),
+          late: word(yield* Fiber.join(late))
+        }
+      })
+      const { late, ...heard } = await Effect.runPromise(
+        lived.pipe(Effect.scoped, Effect.provide(protocol(address, over)))
+      )
+      const resize = { image: "small-a.png", by: program.pid }
+      assert.deepStrictEqual(heard, { unknown: "NoSuchImage", resize, progress: [1, 2, 3, 4, 5] })
+      // It was on its way when the server told everybody, or it came too late.
+      assert.include(["answered", "RpcClientError"], late)
+      await endedClean(program, address, 1)
+    }
+  )
+})
+
+describe.concurrent("rpc-client", () => {
+  const resized = (...servers: ReadonlyArray<Program>) =>
+    servers.flatMap(({ stderr }) => [...stderr.matchAll(/resize (\d+)\.png$/gm)].map(([, n]) => Number(n)))
+
+  const byNumber = (one: number, other: number) => one - other
+
+  /** The answers, and what it says at the end of how it was. */
+  const told = (client: Program) => {
+    const answers = client.said.slice(0, -1).map(({ by, image }) => ({ image: Number.parseInt(image), by }))
+    return { answers, lived: client.said.at(-1)!["lived"] }
+  }
+
+  it("its server is replaced while calls run: each is begun once, and answered once", async () => {
+    const calls = 120
+    const first = start("rpc-server", { PORT: "0" })
+    const address = new URL(await first.listening())
+    const client = start("rpc-client", { SERVER: address.host, CALLS: `${calls}`, WIDTH: "3" })
+    await client.hasSaid(20)
+    first.signal("SIGTERM")
+    assert.deepStrictEqual(await first.ended(), { code: 0, signal: null }, first.stderr)
+    const second = start("rpc-server", { PORT: address.port })
+    assert.deepStrictEqual(await client.ended(), { code: 0, signal: null }, client.stderr)
+    second.signal("SIGTERM")
+    assert.deepStrictEqual(await second.ended(), { code: 0, signal: null }, second.stderr)
+
+    const { answers, lived } = told(client)
+    const all = Array.from({ length: calls }, (_, n) => n + 1)
+    assert.deepStrictEqual(answers.map(({ image }) => image).toSorted(byNumber), all)
+    assert.deepStrictEqual(resized(first, second).toSorted(byNumber), all)
+    assert.deepStrictEqual([...new Set(answers.map(({ by }) => by))], [first.pid, second.pid])
+    assert.deepStrictEqual({ ...lived, again: lived.again > 0 }, { answered: calls, again: true, failed: 0 })
+  })
+
+  it("is told to stop while calls run: each that was begun is answered", async () => {
+    const server = start("rpc-server", { PORT: "0" })
+    const client = start("rpc-client", { SERVER: new URL(await server.listening()).host, WIDTH: "5" })
+    await client.hasSaid(20)
+    client.signal("SIGTERM")
+    assert.deepStrictEqual(await client.ended(), { code: 0, signal: null }, client.stderr)
+    server.signal("SIGTERM")
+    assert.deepStrictEqual(await server.ended(), { code: 0, signal: null }, server.stderr)
+    const { answers, lived } = told(client)
+    const images = answers.map(({ image }) => image).toSorted(byNumber)
+    assert.deepStrictEqual(images, resized(server).toSorted(byNumber))
+    assert.deepStrictEqual(lived, { answered: images.length, again: 0, failed: 0 })
+  })
+})
+
+describe.concurrent("cluster-runner", () => {
+  it("is told to stop while it renders: it answers, another has the document next, and nothing is begun twice", async () => {
+    const env = {
+      STORAGE: join(directory, "cluster.sqlite"),
+      SHARDS_PER_GROUP: "30",
+      REFRESH_ASSIGNMENTS_INTERVAL: "200 millis",
+      ENTITY_MESSAGE_POLL_INTERVAL: "500 millis"
+    }
+    const [leaving, staying] = [start("cluster-runner", env), start("cluster-runner", env)]
+    await Promise.all([leaving.listening(), staying.listening()])
+    const client = start("cluster-runner", { ...env, DOCUMENTS: "12", MILLIS: "300" }, "client.ts")
+    await Promise.all([leaving, staying].map(({ pid }) => client.says(`"by":${pid}`)))
+
+    leaving.signal("SIGTERM")
+    assert.deepStrictEqual(await leaving.ended(), { code: 0, signal: null }, leaving.stderr)
+    const renders = (program: Program) =>
+      [...program.stderr.matchAll(/render (document-\d+)$/gm)].map(([, name]) => name!)
+    const answersBy = ({ pid }: Program) => client.said.filter(({ by }) => by === pid).map(({ document }) => document)
+    // A document that it had begins anew at the other: what an entity knows is in its memory.
+    const documents = [...new Set(renders(leaving))]
+    await Promise.all(documents.map((document) => client.says(JSON.stringify({ document, times: 1, by: staying.pid }))))
+    client.signal("SIGTERM")
+    assert.deepStrictEqual(await client.ended(), { code: 0, signal: null }, client.stderr)
+    staying.signal("SIGTERM")
+    assert.deepStrictEqual(await staying.ended(), { code: 0, signal: null }, staying.stderr)
+
+    // Each that was begun is answered, by the one that has begun it.
+    assert.deepStrictEqual(answersBy(leaving).toSorted(), renders(leaving).toSorted())
+    assert.deepStrictEqual(answersBy(staying).toSorted(), renders(staying).toSorted())
+    for (const { said } of [leaving, staying]) {
+      const { clean, handlersInterrupted } = said.at(-1)!["drained"]
+      assert.deepStrictEqual({ clean, handlersInterrupted }, { clean: true, handlersInterrupted: 0 })
+    }
   })
 })

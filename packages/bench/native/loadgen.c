@@ -1,14 +1,19 @@
 /*
  * A load generator on one thread and epoll, for loopback and Unix sockets. It prints one line of JSON.
  *
- *   loadgen --to PORT|PATH --mode ping|up|down|both|churn|hold [--conns N] [--size BYTES] [--depth N]
- *           [--seconds S] [--warm S] [--frame raw|line|u32] [--pid SERVER] [--busy PERCENT] [--spin 1]
+ *   loadgen --to PORT|PATH --exchange FOLDER --size BYTES --mode ping|up|down|both|churn|hold [--conns N] [--depth N]
+ *           [--seconds S] [--warm S] [--pid SERVER] [--busy PERCENT] [--spin 1]
+ *
+ * The exchange's files: `requests`, each of `size` bytes, which a connection sends in turn; `answer`, whose length, first
+ * and last byte all answers have; `hello`, which comes first and is answered with 101 and an empty line, and `goodbye`,
+ * which comes before the end and answers a close frame: both are for WebSockets, and empty elsewhere.
  *
  * ping   each connection sends `depth` messages and another for each that comes back
  * up     each connection writes as fast as it can; down: reads; both: both
- * churn  each slot connects, sends one message, reads its answer, half-closes, waits for the end, and begins again
+ * churn  each slot connects, sends one message, reads its answer, says goodbye or half-closes, waits for the end, and
+ *        begins again
  * hold   opens the connections, each of which is served once, and says so; then a line on standard input is a command:
- *        "close" half-closes all of them, "wait" waits for the server to do it, "exit" leaves. `busy` percent of them
+ *        "close" says goodbye to all of them, "wait" waits for the server to do it, "exit" leaves. `busy` percent of them
  *        ping all the while.
  */
 #define _GNU_SOURCE
@@ -32,20 +37,29 @@
 
 typedef struct {
   int fd;
-  enum { CONNECTING, OPEN, ENDING, CLOSED } state;
+  enum { CONNECTING, GREETING, OPEN, ENDING, CLOSED } state;
   int busy, wantsWrite;
+  int heard, said;  /* the server's goodbye; ours */
   uint64_t owed;    /* bytes still to write */
-  uint64_t missing; /* bytes written or owed that have not come back */
+  uint64_t missing; /* bytes of answers that have not come */
   uint32_t at;      /* where in the pattern the next byte is */
+  uint32_t seen, tail; /* of the answer to the hello: how much, and its last four bytes */
   uint64_t sentAt;
 } Connection;
 
-static const char *mode = "ping", *frame = "raw", *to = "";
-static int connections = 100, size = 64, depth = 1, serverPid = 0, busyPercent = 0, spin = 0;
+static const char *mode = "ping", *exchange = ".", *to = "";
+static int connections = 100, depth = 1, serverPid = 0, busyPercent = 0, spin = 0;
 static double seconds = 1, warm = 0.3;
 
-static char *pattern, *buffer;
-static size_t patternBytes;
+typedef struct {
+  char *bytes;
+  size_t length;
+} Text;
+static Text requests, answer, hello, goodbye;
+static size_t size;
+/* The requests, over and over. */
+static Text pattern;
+static char *buffer;
 enum { BUFFER = 1 << 18, IN_FLIGHT = 128, EVENTS = 1024 };
 static int poll_;
 static struct epoll_event events[EVENTS];
@@ -54,6 +68,22 @@ static Connection *all;
 static void fail(const char *what) {
   fprintf(stderr, "loadgen: %s: %s\n", what, strerror(errno));
   exit(1);
+}
+static void wrong(const char *what) {
+  fprintf(stderr, "loadgen: %s\n", what);
+  exit(1);
+}
+static Text contents(const char *name) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/%s", exchange, name);
+  FILE *file = fopen(path, "rb");
+  if (!file || fseek(file, 0, SEEK_END) < 0) fail(path);
+  Text text = {.length = ftell(file)};
+  rewind(file);
+  text.bytes = malloc(text.length + 1);
+  if (fread(text.bytes, 1, text.length, file) < text.length) fail(path);
+  fclose(file);
+  return text;
 }
 static uint64_t clockNanos(clockid_t id) {
   struct timespec t;
@@ -160,62 +190,121 @@ static void connected(Connection *c) {
   socklen_t bytes = sizeof error;
   getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
   if ((errno = error)) fail("connect");
-  c->state = OPEN;
   watch(c, EPOLLIN, EPOLL_CTL_MOD);
+}
+/* Goes on with what comes before the first request; 1 when that is over. */
+static int opens(Connection *c) {
+  static const char upgraded[] = "HTTP/1.1 101";
+  if (c->state == CONNECTING) {
+    connected(c);
+    c->state = hello.length ? GREETING : OPEN;
+    if (hello.length && write(c->fd, hello.bytes, hello.length) < (ssize_t)hello.length) fail("the hello");
+    return c->state == OPEN;
+  }
+  ssize_t bytes = read(c->fd, buffer, BUFFER);
+  if (bytes < 0 && errno == EAGAIN) return 0;
+  if (bytes <= 0) fail("the answer to the hello");
+  for (ssize_t i = 0; i < bytes; i++, c->seen++) {
+    if (c->seen < sizeof upgraded - 1 && buffer[i] != upgraded[c->seen]) wrong("the hello is refused");
+    c->tail = c->tail << 8 | (unsigned char)buffer[i];
+  }
+  if (c->tail != 0x0d0a0d0a) return 0;
+  c->state = OPEN;
+  return 1;
 }
 
 static int flush(Connection *c) {
   while (c->owed > 0) {
-    size_t most = patternBytes - c->at;
-    ssize_t bytes = write(c->fd, pattern + c->at, c->owed < most ? c->owed : most);
+    size_t most = pattern.length - c->at;
+    ssize_t bytes = write(c->fd, pattern.bytes + c->at, c->owed < most ? c->owed : most);
     if (bytes < 0 && errno == EAGAIN) {
       if (!c->wantsWrite) watch(c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD), c->wantsWrite = 1;
       return 1;
     }
     if (bytes < 0) return 0;
     c->owed -= bytes;
-    c->at = (c->at + bytes) % size;
+    c->at = (c->at + bytes) % requests.length;
+  }
+  if (c->state == ENDING && !c->said) {
+    c->said = 1;
+    if (!goodbye.length) shutdown(c->fd, SHUT_WR);
+    else if (write(c->fd, goodbye.bytes, goodbye.length) < 0) return 0;
   }
   if (c->wantsWrite) watch(c, EPOLLIN, EPOLL_CTL_MOD), c->wantsWrite = 0;
   return 1;
 }
 static int ask(Connection *c, uint64_t messages) {
   c->owed += messages * size;
-  c->missing += messages * size;
+  c->missing += messages * answer.length;
   return flush(c);
+}
+/* Ends our side, once what is owed has left. Whether that works is seen by what is read. */
+static void part(Connection *c) {
+  if (c->state != OPEN) return;
+  c->state = ENDING;
+  flush(c);
 }
 
 /* What is measured: from the end of the warm-up on. */
 static struct { uint64_t at, server, own, ops, in, out, errors; } base, total;
 static int measuring;
 static uint64_t startedAt;
+/* Looking is timed by the clock on the wall: more than none where others have the core in between. */
+static double ownSeconds(void) {
+  int64_t nanos = ownCpu() - base.own;
+  return nanos > 0 ? nanos / 1e9 : 0;
+}
 
+/* What the mode is there for. */
+static uint64_t amount(void) {
+  if (!strcmp(mode, "up")) return total.out;
+  return strcmp(mode, "down") && strcmp(mode, "both") ? total.ops : total.in;
+}
+
+/* Begins with the first answer, and ends with another: a server that is cold takes its time where others are busy. */
 static int measuredAll(void) {
+  static uint64_t amountBefore;
+  static const uint64_t patience = 10 * 1000000000ull;
   uint64_t t = now();
-  if (!measuring && t >= startedAt + (uint64_t)(warm * 1e9)) {
-    base = total;
+  if (!measuring && t >= startedAt + (uint64_t)(warm * 1e9) && (amount() > 0 || t >= startedAt + patience)) {
+    base = total, amountBefore = amount();
     base.at = t, base.server = serverCpu(), base.own = ownCpu();
     measuring = 1;
   }
   if (!measuring || t < base.at + (uint64_t)(seconds * 1e9)) return 0;
+  if (amount() == amountBefore && t < base.at + patience) return 0;
   double spent = (t - base.at) / 1e9;
   uint64_t ops = total.ops - base.ops, in = total.in - base.in, out = total.out - base.out;
   printf("{\"ops\":%llu,\"bytes\":%llu,\"seconds\":%.6f,\"serverCpu\":%.6f,\"ownCpu\":%.6f,\"p50Micros\":%.1f,"
          "\"p99Micros\":%.1f,\"errors\":%llu}\n",
          (unsigned long long)ops, (unsigned long long)(strcmp(mode, "up") ? in : out), spent,
-         (serverCpu() - base.server) / 1e9, (ownCpu() - base.own) / 1e9, quantileMicros(.5), quantileMicros(.99),
+         (serverCpu() - base.server) / 1e9, ownSeconds(), quantileMicros(.5), quantileMicros(.99),
          (unsigned long long)(total.errors - base.errors));
   return 1;
 }
 
-/* Reads what is there; answers have `size` bytes, and each whole one is answered with the next request. */
+/* Takes what has come for answers, and a close frame between two of them for the server's goodbye. */
+static void count(Connection *c, const char *bytes, size_t length) {
+  while (length > 0 && !c->heard) {
+    size_t left = c->missing ? (c->missing - 1) % answer.length + 1 : answer.length;
+    int begins = left == answer.length;
+    if (begins && goodbye.length && (unsigned char)*bytes == 0x88) c->heard = 1;
+    if (c->heard || !c->missing) return;
+    if (begins && *bytes != *answer.bytes) wrong("what comes is no answer");
+    size_t taken = length < left ? length : left;
+    c->missing -= taken, bytes += taken, length -= taken;
+    if (taken < left) return;
+    if (bytes[-1] != answer.bytes[answer.length - 1]) wrong("an answer has another length");
+    total.ops++;
+  }
+}
+/* Reads what is there. */
 static ssize_t take(Connection *c) {
   ssize_t bytes = read(c->fd, buffer, BUFFER);
   if (bytes > 0) {
-    uint64_t before = c->missing;
     total.in += bytes;
-    c->missing -= (uint64_t)bytes < c->missing ? (uint64_t)bytes : c->missing;
-    total.ops += (before + size - 1) / size - (c->missing + size - 1) / size;
+    count(c, buffer, bytes);
+    if (c->heard) part(c);
   }
   return bytes;
 }
@@ -232,8 +321,8 @@ static void openAll(int served) {
     if (n == 0 && (started > opened || ++waits > 10000)) errno = ETIMEDOUT, fail("connect");
     for (int i = 0; i < n; i++) {
       Connection *c = events[i].data.ptr;
-      if (c->state == CONNECTING) {
-        connected(c);
+      if (c->state < OPEN) {
+        if (!opens(c)) continue;
         if (!served) opened++;
         else if (!ask(c, 1)) fail("write");
       } else if (served) {
@@ -272,7 +361,7 @@ static void throughput(void) {
             if (measuring) latency(t - c->sentAt);
             c->sentAt = t;
           }
-          if (!ask(c, total.ops - before)) fail("write");
+          if (c->state == OPEN && !ask(c, total.ops - before)) fail("write");
         }
       }
       if (events[i].events & EPOLLOUT) {
@@ -280,9 +369,9 @@ static void throughput(void) {
           if (!flush(c)) fail("write");
           continue;
         }
-        ssize_t bytes = write(c->fd, pattern + c->at, patternBytes - c->at);
+        ssize_t bytes = write(c->fd, pattern.bytes + c->at, pattern.length - c->at);
         if (bytes < 0 && errno != EAGAIN) fail("write");
-        if (bytes > 0) total.out += bytes, c->at = (c->at + bytes) % size;
+        if (bytes > 0) total.out += bytes, c->at = (c->at + bytes) % requests.length;
       }
     }
   }
@@ -307,8 +396,8 @@ static void churn(void) {
     int n = await(1);
     for (int i = 0; i < n; i++) {
       Connection *c = events[i].data.ptr;
-      if (c->state == CONNECTING) {
-        connected(c);
+      if (c->state < OPEN) {
+        if (!opens(c)) continue;
         c->sentAt = now();
         if (!ask(c, 1)) again(c, 0);
         continue;
@@ -320,8 +409,8 @@ static void churn(void) {
       total.ops = ops;
       if (bytes < 0 && errno == EAGAIN) continue;
       if (bytes < 0) again(c, 0);
-      else if (bytes == 0) again(c, c->state == ENDING);
-      else if (c->missing == 0) c->state = ENDING, shutdown(c->fd, SHUT_WR);
+      else if (bytes == 0) again(c, c->state == ENDING && c->missing == 0 && (!goodbye.length || c->heard));
+      else if (c->missing == 0) part(c);
     }
   }
 }
@@ -345,7 +434,7 @@ static void hold(void) {
       fflush(stdout);
       if (epoll_ctl(poll_, EPOLL_CTL_ADD, 0, &command) < 0) fail("epoll_ctl");
     }
-    for (int k = 0; closes && next < connections && k < 256; k++) shutdown(all[next++].fd, SHUT_WR);
+    for (int k = 0; closes && next < connections && k < 256; k++) part(&all[next++]);
     int n = epoll_wait(poll_, events, EVENTS, closes && next < connections ? 0 : settled ? 30000 : 50);
     if (n == 0 && settled && commanded && !(closes && next < connections)) break;
     for (int i = 0; i < n; i++) {
@@ -364,7 +453,7 @@ static void hold(void) {
       if (!(events[i].events & ~EPOLLOUT)) continue;
       ssize_t bytes;
       while ((bytes = take(c)) > 0)
-        if (c->missing == 0 && c->busy) ask(c, 1);
+        if (c->missing == 0 && c->busy && c->state == OPEN) ask(c, 1);
       if (bytes < 0 && errno == EAGAIN) continue;
       if (!commanded) fprintf(stderr, "loadgen: the server ended a connection\n"), exit(1);
       resets += bytes < 0;
@@ -378,7 +467,7 @@ static void hold(void) {
   printf("{\"event\":\"closed\",\"closed\":%d,\"resets\":%d,\"unanswered\":%d,\"seconds\":%.6f,\"cpuMicros\":%.3f,"
          "\"ownCpu\":%.6f}\n",
          closed, resets, unanswered, (ended - base.at) / 1e9, (serverCpu() - base.server) / 1e3 / connections,
-         (ownCpu() - base.own) / 1e9);
+         ownSeconds());
 }
 
 int main(int count, char **arguments) {
@@ -387,11 +476,11 @@ int main(int count, char **arguments) {
     if (!strcmp(name, "--to")) to = value;
     else if (!strcmp(name, "--mode")) mode = value;
     else if (!strcmp(name, "--conns")) connections = atoi(value);
+    else if (!strcmp(name, "--exchange")) exchange = value;
     else if (!strcmp(name, "--size")) size = atoi(value);
     else if (!strcmp(name, "--depth")) depth = atoi(value);
     else if (!strcmp(name, "--seconds")) seconds = atof(value);
     else if (!strcmp(name, "--warm")) warm = atof(value);
-    else if (!strcmp(name, "--frame")) frame = value;
     else if (!strcmp(name, "--pid")) serverPid = atoi(value);
     else if (!strcmp(name, "--spin")) spin = atoi(value);
     else if (!strcmp(name, "--busy")) busyPercent = atoi(value);
@@ -400,16 +489,12 @@ int main(int count, char **arguments) {
   signal(SIGPIPE, SIG_IGN);
   struct rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) files.rlim_cur = files.rlim_max, setrlimit(RLIMIT_NOFILE, &files);
-  size_t copies = BUFFER / size + 1;
-  patternBytes = size * copies;
-  pattern = malloc(patternBytes), buffer = malloc(BUFFER), all = calloc(connections, sizeof *all);
-  for (size_t i = 0; i < copies; i++) {
-    char *message = pattern + i * size;
-    memset(message, 'a', size);
-    if (!strcmp(frame, "line")) message[size - 1] = '\n';
-    uint32_t length = htonl(size - 4);
-    if (!strcmp(frame, "u32")) memcpy(message, &length, 4);
-  }
+  requests = contents("requests"), answer = contents("answer"), hello = contents("hello"), goodbye = contents("goodbye");
+  if (!size || !requests.length || requests.length % size || !answer.length) wrong("that is no exchange");
+  size_t copies = BUFFER / requests.length + 1;
+  pattern.length = requests.length * copies;
+  pattern.bytes = malloc(pattern.length), buffer = malloc(BUFFER), all = calloc(connections, sizeof *all);
+  for (size_t i = 0; i < copies; i++) memcpy(pattern.bytes + i * requests.length, requests.bytes, requests.length);
   if ((poll_ = epoll_create1(EPOLL_CLOEXEC)) < 0) fail("epoll_create");
   if (!strcmp(mode, "hold")) hold();
   else if (!strcmp(mode, "churn")) churn();

@@ -3,10 +3,10 @@ import { BarChart, LineChart } from "echarts/charts"
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components"
 import * as echarts from "echarts/core"
 import { SVGRenderer } from "echarts/renderers"
-import { lessIsBetter, type Row } from "./rows.ts"
-import { ratioOf } from "./report.ts"
+import { baseOf, ratioOf } from "./report.ts"
 import type { RowResult } from "./rounds.ts"
-import { rowOf, subjectTitle } from "./text.ts"
+import { lessIsBetter, type Row, rowOf } from "./rows.ts"
+import { subjectTitle } from "./text.ts"
 
 echarts.use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer])
 
@@ -16,6 +16,9 @@ const faint = "#d1d9e0"
 const dark = { [ink]: "#e6edf3", [faint]: "#3d444d" }
 const colours: Record<string, string> = {
   raw: "#8c959f",
+  tls: "#8c959f",
+  ws: "#8c959f",
+  "effect-rpc": "#c69026",
   echod: "#57606a",
   "effect-pull": "#c69026",
   "effect-stream": "#e0b252",
@@ -25,7 +28,11 @@ const colours: Record<string, string> = {
   "finwait-each": "#1f6feb",
   "finwait-stream": "#79b8ff",
   "finwait-framing": "#0550ae",
-  "finwait-messages": "#a5d6ff"
+  "finwait-messages": "#a5d6ff",
+  "finwait-trusting": "#0550ae",
+  "finwait-drop-in": "#79b8ff",
+  "finwait-rpc": "#79b8ff",
+  "finwait-rpc-drain": "#1f6feb"
 }
 
 /** The subjects that a chart shows. */
@@ -56,13 +63,16 @@ const title = (text: string, subtext: string) => ({
 const legend = { bottom: 0, textStyle, itemWidth: 12, itemHeight: 12, itemGap: 26 }
 const split = { splitLine: { lineStyle: { color: faint } }, axisLine: { lineStyle: { color: ink } } }
 
-/** A bar for each subject in each row: its ratio to `node:net`. */
+/** A bar for each subject in each row: its ratio to what is bare. The rows of a group have the same reference. */
 export const bars = (name: string, results: ReadonlyArray<RowResult>): string => {
   const less = results.every(({ row }) => lessIsBetter(rowOf(row)))
   const present = shownIn(results)
   const rows = results.toReversed()
   return svg(860, 158 + rows.length * (present.length * 11 + 16), {
-    ...title(name, `ratio to node:net in the same run; ${less ? "less" : "more"} is better`),
+    ...title(
+      name,
+      `ratio to ${subjectTitle(baseOf(results[0]!))} in the same run; ${less ? "less" : "more"} is better`
+    ),
     grid: { left: 210, right: 50, top: 56, bottom: 92, outerBoundsMode: "none" },
     legend: { ...legend, data: present.map(subjectTitle) },
     xAxis: { type: "value", axisLabel: textStyle, ...split },

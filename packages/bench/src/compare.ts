@@ -1,7 +1,7 @@
 /** Two runs beside each other, by their ratios: figures of different machines cannot be compared, ratios can. */
-import { reference } from "./subjects.ts"
-import { noiseOf, ratioOf, type Run } from "./report.ts"
-import { rowOf, subjectTitle } from "./text.ts"
+import { baseOf, noiseOf, ratioOf, type Run } from "./report.ts"
+import { rowOf } from "./rows.ts"
+import { subjectTitle } from "./text.ts"
 
 export const compared = (before: Run, after: Run): string =>
   [
@@ -11,7 +11,7 @@ export const compared = (before: Run, after: Run): string =>
       if (old === undefined) return [`  ${rowOf(row.row).title}: was not measured then`]
       return row.results.flatMap(({ subject }) => {
         const [was, is] = [ratioOf(old, subject), ratioOf(row, subject)]
-        if (was === undefined || is === undefined || subject === reference) return []
+        if (was === undefined || is === undefined || subject === baseOf(row)) return []
         const change = is.median / was.median - 1
         const beyond = Math.abs(change) > noiseOf(old) + noiseOf(row) ? "" : " (within the noise)"
         const sign = change < 0 ? "" : "+"

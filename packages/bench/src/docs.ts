@@ -2,21 +2,21 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { bars, growth } from "./chart.ts"
-import { peers, reached } from "./goals.ts"
+import { type Goal, peers, reached, timesAsGood } from "./goals.ts"
 import type { Profile } from "./profile.ts"
-import { busyShare, noiseOf, ratioOf, type Run } from "./report.ts"
+import { baseOf, busyShare, noiseOf, ratioOf, resultOf, type Run } from "./report.ts"
 import type { RowResult } from "./rounds.ts"
-import { type Group, lessIsBetter, rows } from "./rows.ts"
+import { type Group, lessIsBetter, rowOf, rows } from "./rows.ts"
 import { spread } from "./statistics.ts"
-import { reference, subjects } from "./subjects.ts"
-import { figure, head, profilesText, rowOf, subjectTitle } from "./text.ts"
+import { subjects } from "./subjects.ts"
+import { figure, head, profilesText, subjectTitle } from "./text.ts"
 
 const docs = join(import.meta.dirname, "../../../docs")
 const begin = "<!-- begin: written by `npx -y pnpm@12 bench --docs` -->"
 const end = "<!-- end -->"
 
 const groups: ReadonlyArray<Group> = [...new Set(rows.map(({ group }) => group))]
-const fileOf = (name: string): string => `${name.replaceAll(" ", "-")}.svg`
+const fileOf = (name: string): string => `${name.toLowerCase().replaceAll(" ", "-")}.svg`
 
 const cell = (result: RowResult, subject: string): string => {
   const ratio = ratioOf(result, subject)
@@ -29,49 +29,72 @@ const cell = (result: RowResult, subject: string): string => {
 const markdown = (lines: ReadonlyArray<ReadonlyArray<string>>): string =>
   [lines[0]!, lines[0]!.map(() => "---"), ...lines.slice(1)].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
 
+/** The subjects of a table, and of its columns after the first; the rows of one have the same reference. */
+const columnsOf = (results: ReadonlyArray<RowResult>) => {
+  const base = baseOf(results[0]!)
+  return {
+    base,
+    columns: subjects.filter(({ id }) => id !== base && results.some((row) => ratioOf(row, id) !== undefined))
+  }
+}
+
 const table = (results: ReadonlyArray<RowResult>): string => {
-  const columns = subjects.filter(({ id }) => id !== reference && results.some((row) => ratioOf(row, id) !== undefined))
-  const heads = ["work", "node:net", ...columns.map(({ title }) => title)]
+  const { base, columns } = columnsOf(results)
+  const heads = ["work", subjectTitle(base), ...columns.map(({ title }) => title)]
   const lines = results.map((result) => {
     const row = rowOf(result.row)
-    const raw = result.results[0]!
     const arrow = lessIsBetter(row) ? " (less is better)" : ""
     return [
       `${row.title}${arrow}`,
-      figure(row, spread(raw.values).median),
+      figure(row, spread(resultOf(result, base)!.values).median),
       ...columns.map(({ id }) => cell(result, id))
     ]
   })
   return markdown([heads, ...lines])
 }
 
+/** What has to be known of the rows, and what their servers' processor took where it says more than the rate. */
+const noted = (results: ReadonlyArray<RowResult>): ReadonlyArray<string> => {
+  const notes = new Set(results.flatMap(({ row }) => rowOf(row).note ?? []))
+  if (notes.size === 0) return []
+  const { base, columns } = columnsOf(results)
+  const ids = [base, ...columns.map(({ id }) => id)]
+  const heads = ["the server's processor, for an operation or a close", ...ids.map(subjectTitle)]
+  const micros = (result: RowResult, id: string): string => {
+    const micros = resultOf(result, id)?.cpuMicros
+    return micros === undefined ? "" : `${micros.toFixed(1)} µs`
+  }
+  const lines = results
+    .filter(({ results }) => results.some(({ cpuMicros }) => cpuMicros > 0))
+    .map((result) => [rowOf(result.row).title].concat(ids.map((id) => micros(result, id))))
+  const said = [...notes].map((note) => `${note[0]!.toUpperCase()}${note.slice(1)}.`)
+  return lines.length === 0 ? said : [...said, markdown([heads, ...lines])]
+}
+
 const signs = { goal: "● goal", floor: "○ floor", neither: "✗ neither" }
+
+const isLess = ({ than }: Goal, row: string): boolean => than === undefined && lessIsBetter(rowOf(row))
 
 /** What is aimed at, and what the run has reached. */
 const aims = (run: Run): string =>
   markdown([
     ["aim", "work", "who", "floor", "goal", "ratio", "reached"],
-    ...reached(run).map(({ goal, has, ratio, row, subject }, index, all) => [
-      goal === all[index - 1]?.goal ? "" : `${goal.work}${lessIsBetter(rowOf(row)) ? " (less is better)" : ""}`,
+    ...reached(run).map(({ goal, has, row, subject, value }, index, all) => [
+      goal === all[index - 1]?.goal ? "" : `${goal.work}${isLess(goal, row) ? " (less is better)" : ""}`,
       rowOf(row).title,
       subjectTitle(subject),
       String(goal.floor),
       String(goal.goal),
-      ratio.median.toFixed(2),
+      value.toFixed(2),
       signs[has]
     ])
   ])
 
 /** How many times as good Finwait is as Effect's server, for programs that are written alike. */
 const besideEffect = (run: Run): string => {
-  const times = (result: RowResult, [finwait, effect]: (typeof peers)[number]): string => {
-    const ratio = ratioOf(result, finwait, effect)
-    if (ratio === undefined) return ""
-    return (lessIsBetter(rowOf(result.row)) ? 1 / ratio.median : ratio.median).toFixed(2)
-  }
   const heads = peers.map(([finwait, effect]) => `${subjectTitle(finwait)} / ${subjectTitle(effect)}`)
   const lines = run.rows
-    .map((result) => [rowOf(result.row).title, ...peers.map((pair) => times(result, pair))])
+    .map((result) => [rowOf(result.row).title, ...peers.map((pair) => timesAsGood(result, ...pair)?.toFixed(2) ?? "")])
     .filter(([, ...cells]) => cells.some((cell) => cell !== ""))
   return markdown([["work", ...heads], ...lines])
 }
@@ -99,12 +122,13 @@ export const generated = (run: Run): string => {
       return [`### Simulation\n\n${grouped(median)} closes a second on one core (${grouped(low)} to ${grouped(high)}).`]
     }
     const name = `${group[0]!.toUpperCase()}${group.slice(1)}`
-    return [`### ${name}\n\n![${name}: ratios to node:net](charts/${fileOf(group)})\n\n${table(results)}`]
+    const chart = `![${name}: ratios to ${subjectTitle(baseOf(results[0]!))}](charts/${fileOf(group)})`
+    return [`### ${name}`, chart, table(results), ...noted(results)]
   })
   const noisiest = Math.max(...run.rows.map(noiseOf))
   return [
-    `Run of ${run.date}. ${head(run)}. Medians of ratios to \`node:net\` in the same round, their quartiles below. ` +
-      `Two equal \`node:net\` servers differed by up to ${Math.round(noisiest * 100)} % in a row. ` +
+    `Run of ${run.date}. ${head(run)}. Medians of ratios in the same round, their quartiles below: to \`node:net\`, ` +
+      `\`node:tls\` or \`ws\`, whichever is bare on the transport, and for RPC to Effect's own. Two equal servers differed by up to ${Math.round(noisiest * 100)} % in a row. ` +
       `\\* the load generator was busy above ${Math.round(busyShare * 100)} % of its core.`,
     "### What is aimed at, and reached",
     aims(run),

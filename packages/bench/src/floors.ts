@@ -2,13 +2,16 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type Machine, noiseOf, ratioOf, type Run } from "./report.ts"
-import { lessIsBetter } from "./rows.ts"
-import { rowOf, subjectTitle } from "./text.ts"
+import { lessIsBetter, rowOf } from "./rows.ts"
+import { subjectTitle } from "./text.ts"
 
 export interface Floors {
   readonly date: string
   readonly machine: Machine
-  /** By row, then by subject: the quartile of the run on the bad side. */
+  /**
+   * By row, then by subject: the quartile of the run on the bad side, beside the row's reference. By two subjects with a
+   * slash between: beside the second, a limit that no run sets.
+   */
   readonly floors: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
@@ -31,7 +34,12 @@ export const floorsOf = (run: Run): Floors => {
   return { date: run.date, machine: run.machine, floors }
 }
 
-/** Those of other rows stay. */
+/** Those of other rows stay, and what no run sets. */
+export const merged = (before: Floors["floors"], floors: Floors["floors"]): Floors["floors"] => ({
+  ...before,
+  ...Object.fromEntries(Object.entries(floors).map(([row, ratios]) => [row, { ...before[row], ...ratios }]))
+})
+
 export const writeFloors = (run: Run): void => {
   const { date, floors, machine } = floorsOf(run)
   const before = (() => {
@@ -41,7 +49,7 @@ export const writeFloors = (run: Run): void => {
       return {}
     }
   })()
-  writeFileSync(file, `${JSON.stringify({ date, machine, floors: { ...before, ...floors } }, null, 2)}\n`)
+  writeFileSync(file, `${JSON.stringify({ date, machine, floors: merged(before, floors) }, null, 2)}\n`)
 }
 
 /** A line for each ratio that is worse than its floor by more than equal programs differ in the same run. */
@@ -49,11 +57,13 @@ export const missed = (run: Run, { floors }: Floors): ReadonlyArray<string> =>
   run.rows.flatMap((result) => {
     const row = rowOf(result.row)
     const noise = noiseOf(result)
-    return Object.entries(floors[row.id] ?? {}).flatMap(([subject, floor]) => {
-      const ratio = ratioOf(result, subject)
+    return Object.entries(floors[row.id] ?? {}).flatMap(([who, floor]) => {
+      const [subject = "", than] = who.split("/")
+      const ratio = ratioOf(result, subject, than)
       if (ratio === undefined) return []
       const isWorse = lessIsBetter(row) ? ratio.median > floor * (1 + noise) : ratio.median < floor * (1 - noise)
       const said = `${ratio.median.toFixed(2)}, its floor is ${floor.toFixed(2)} and equal programs differ by ${noise.toFixed(2)}`
-      return isWorse ? [`${row.title}: ${subjectTitle(subject)} is at ${said}`] : []
+      const beside = than === undefined ? "" : `, beside ${subjectTitle(than)},`
+      return isWorse ? [`${row.title}: ${subjectTitle(subject)}${beside} is at ${said}`] : []
     })
   })

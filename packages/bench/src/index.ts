@@ -1,5 +1,6 @@
 /** What the benchmark's tests use. */
 export { compile } from "./compile.ts"
+export * as Docs from "./docs.ts"
 export * as Floors from "./floors.ts"
 export * as Goals from "./goals.ts"
 export * as Native from "./native.ts"

@@ -14,9 +14,9 @@ import { type Options, readOptions, usage, WrongArguments } from "./options.ts"
 import { canProfile, profiles } from "./profile.ts"
 import { machine, type Run } from "./report.ts"
 import { measure, roundsOfProcess } from "./rounds.ts"
-import { rows } from "./rows.ts"
+import { rowOf, rows } from "./rows.ts"
 import { subjects, subjectsOf, withFlags } from "./subjects.ts"
-import { head, profilesText, rowOf, rowText } from "./text.ts"
+import { head, profilesText, rowText } from "./text.ts"
 
 const warmSeconds = 1
 
@@ -105,7 +105,7 @@ const run = async (options: Options): Promise<boolean> => {
 }
 
 const list = ({ chosen, only }: Options): void => {
-  const measured = subjects.filter(({ id }) => only === undefined || only.includes(id))
+  const measured = subjects.filter((subject) => chosen.some((row) => subjectsOf(row, true, only).includes(subject)))
   for (const { id, title } of [...chosen, ...measured]) console.log(`${id.padEnd(20)}${title}`)
 }
 

@@ -1,12 +1,12 @@
 /** What the command line asks for. */
 import { parseArgs } from "node:util"
 import { rows } from "./rows.ts"
-import { again, reference, subjects } from "./subjects.ts"
+import { isReference, subjects } from "./subjects.ts"
 
 export const usage = `bench [options]
 
   --only TEXT     rows whose name contains it, or is it; several, with commas between
-  --subjects TEXT the same for subjects; node:net is always among them, twice
+  --subjects TEXT the same for subjects; whom ratios are to is always among them, twice
   --list          the names of these rows and subjects, or of all
   --rounds N      each subject is measured so many times (11)
   --seconds S     so long, after a third of it to warm up (0.5)
@@ -80,7 +80,7 @@ export const readOptions = () => {
   if (!Number.isInteger(rounds)) throw new WrongArguments(`--rounds ${rounds}: not a whole number`)
   const wanted = values.only === undefined ? undefined : named("only", "row", rows, values.only)
   const asked = values.subjects === undefined ? undefined : named("subjects", "subject", subjects, values.subjects)
-  const only = asked && subjects.map(({ id }) => id).filter((id) => id === reference || id === again || asked.has(id))
+  const only = asked && subjects.map(({ id }) => id).filter((id) => isReference(id) || asked.has(id))
   const isPart = wanted !== undefined || only !== undefined
   if (values.docs && isPart && values.from === undefined)
     throw new WrongArguments("--docs writes everything: --only and --subjects would leave it with some")

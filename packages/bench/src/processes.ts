@@ -5,6 +5,7 @@ import { rmSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { exchangeOf, writeExchange } from "./exchange.ts"
 import type { Native } from "./native.ts"
 import type { Row } from "./rows.ts"
 import type { Subject } from "./subjects.ts"
@@ -105,7 +106,7 @@ export class Server {
 
   static async start(subject: Subject, row: Row, native: Native | undefined): Promise<Server> {
     const path = row.transport === "unix" ? join(tmpdir(), `finwait-bench-${process.pid}-${++sockets}.sock`) : undefined
-    const words = [path ?? "tcp", ...(subject.variant === "" ? [] : [subject.variant]), row.service]
+    const words = [path ?? row.transport, ...(subject.variant === "" ? [] : [subject.variant]), row.service]
     const node = () => [
       process.execPath,
       ...(subject.flags ?? []),
@@ -169,45 +170,54 @@ export interface Closed {
   readonly ownCpu: number
 }
 
-const generator = (server: Server, row: Row, native: Native | undefined, seconds: number): Program => {
-  const command = native === undefined ? [process.execPath, join(here, "generator.ts")] : [native.loadgen]
-  const frame = row.service === "lines" ? "line" : row.service === "u32" ? "u32" : "raw"
+/** A load generator at its work. It is in C where it can be, but for TLS. */
+const generating = async <A>(
+  server: Server,
+  row: Row,
+  native: Native | undefined,
+  seconds: number,
+  use: (program: Program) => Promise<A>
+): Promise<A> => {
+  const isTls = row.transport === "tls"
+  const command = native === undefined || isTls ? [process.execPath, join(here, "generator.ts")] : [native.loadgen]
+  const { requestBytes, ...exchange } = exchangeOf(row)
+  const folder = writeExchange(exchange)
   const options = {
     to: server.to,
+    ...(isTls ? { tls: 1 } : {}),
     mode: row.mode,
+    exchange: folder,
+    size: requestBytes,
     conns: row.connections,
-    size: row.size,
     depth: row.depth,
     seconds,
     warm: seconds / 3,
-    frame,
     pid: server.pid,
     busy: row.busyPercent ?? 0,
     spin: canPin ? 1 : 0
   }
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
-  return new Program("the load generator", 1, [...command, ...words])
+  const program = new Program("the load generator", 1, [...command, ...words])
+  try {
+    return await use(program)
+  } finally {
+    await program.kill()
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 const graceMillis = 60_000
 
-export const load = async (server: Server, row: Row, native: Native | undefined, seconds: number): Promise<Load> => {
-  const program = generator(server, row, native, seconds)
-  try {
-    return await program.line<Load>(seconds * 2000 + graceMillis)
-  } finally {
-    await program.kill()
-  }
-}
+export const load = (server: Server, row: Row, native: Native | undefined, seconds: number): Promise<Load> =>
+  generating(server, row, native, seconds, (program) => program.line<Load>(seconds * 2000 + graceMillis))
 
 /** Opens a row's connections, and ends them in the row's way. */
-export const hold = async (
+export const hold = (
   server: Server,
   row: Row,
   native: Native | undefined
-): Promise<{ readonly opened: Opened; readonly closed: Closed | undefined }> => {
-  const program = generator(server, row, native, 1)
-  try {
+): Promise<{ readonly opened: Opened; readonly closed: Closed | undefined }> =>
+  generating(server, row, native, 1, async (program) => {
     const opened = await program.line<Opened>(graceMillis)
     if (row.begins === undefined) return { opened, closed: undefined }
     program.say(row.begins === "clients" ? "close" : "wait")
@@ -216,7 +226,4 @@ export const hold = async (
       server.close()
     }
     return { opened, closed: await program.line<Closed>(graceMillis) }
-  } finally {
-    await program.kill()
-  }
-}
+  })

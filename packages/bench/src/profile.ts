@@ -10,12 +10,13 @@ import type { Row } from "./rows.ts"
 import { type Subject, subjectsOf } from "./subjects.ts"
 
 /** Whose code it is. `system`: Node in C++ and the system calls that it makes. */
-export type Owner = "system" | "garbage" | "node" | "effect" | "finwait" | "handler"
+export type Owner = "system" | "garbage" | "node" | "ws" | "effect" | "finwait" | "handler"
 
 export const owners: ReadonlyArray<readonly [owner: Owner, title: string]> = [
   ["system", "system calls and Node's C++"],
   ["node", "Node's JavaScript"],
   ["garbage", "garbage collection"],
+  ["ws", "ws"],
   ["effect", "Effect"],
   ["finwait", "Finwait"],
   ["handler", "the handler"]
@@ -45,6 +46,7 @@ const ownerOf = ({ functionName, url }: Raw["nodes"][number]["callFrame"]): Owne
   if (url === "") return "system"
   if (url.startsWith("node:")) return "node"
   if (/\/node_modules\/(?:effect|@effect)\//.test(url)) return "effect"
+  if (/\/node_modules\/ws\//.test(url)) return "ws"
   return /\/packages\/(?:finwait|node)\//.test(url) ? "finwait" : "handler"
 }
 
@@ -55,7 +57,7 @@ const listed = 8
 export const addUp = (raw: Raw, lastSeconds: number, operations: number): Pick<Profile, "micros" | "functions"> => {
   const frames = new Map(raw.nodes.map(({ callFrame, id }) => [id, callFrame]))
   const all = raw.timeDeltas.reduce((sum, delta) => sum + delta, 0)
-  const micros: Record<Owner, number> = { system: 0, garbage: 0, node: 0, effect: 0, finwait: 0, handler: 0 }
+  const micros: Record<Owner, number> = { system: 0, garbage: 0, node: 0, ws: 0, effect: 0, finwait: 0, handler: 0 }
   const functions = new Map<string, number>()
   let at = 0
   for (const [index, id] of raw.samples.entries()) {
@@ -117,7 +119,20 @@ export const canProfile = ({ begins, figure, mode }: Row): boolean =>
   figure === "operations" || (mode === "hold" && begins !== undefined)
 
 /** Whom it helps to look at: bare sockets, and beside them whoever does more. */
-const looked = new Set(["raw", "effect-pull", "finwait-pull", "finwait-each", "finwait-framing"])
+const looked = new Set([
+  "raw",
+  "tls",
+  "ws",
+  "effect-rpc",
+  "effect-pull",
+  "finwait-pull",
+  "finwait-each",
+  "finwait-framing",
+  "finwait-trusting",
+  "finwait-drop-in",
+  "finwait-rpc",
+  "finwait-rpc-drain"
+])
 
 /** The profiles of a row, of those who do its work. */
 export const profiles = async (

@@ -1,10 +1,11 @@
 /** A run: what was measured, on what; and what its figures mean beside each other. */
-import { again, reference } from "./subjects.ts"
 import { cpus } from "node:os"
 import type { Profile } from "./profile.ts"
 import { pinning } from "./processes.ts"
 import type { Result, RowResult } from "./rounds.ts"
+import { rowOf } from "./rows.ts"
 import { noise, ratios, type Spread, spread } from "./statistics.ts"
+import { againOf, referenceOf } from "./subjects.ts"
 
 export interface Machine {
   readonly processor: string
@@ -33,19 +34,22 @@ export const machine = (generator: "C" | "Node"): Machine => ({
   generator
 })
 
-const resultOf = (row: RowResult, subject: string): Result | undefined =>
+export const resultOf = (row: RowResult, subject: string): Result | undefined =>
   row.results.find((result) => result.subject === subject)
 
-/** A subject's figures over those of another, bare `node:net` unless told, in the same rounds. */
-export const ratioOf = (row: RowResult, subject: string, to = reference): Spread | undefined => {
+/** Whom a row's ratios are to. */
+export const baseOf = ({ row }: RowResult): string => referenceOf(rowOf(row))
+
+/** A subject's figures over those of another, the row's reference unless told, in the same rounds. */
+export const ratioOf = (row: RowResult, subject: string, to = baseOf(row)): Spread | undefined => {
   const base = resultOf(row, to)
   const result = resultOf(row, subject)
   return base === undefined || result === undefined ? undefined : spread(ratios(result.values, base.values))
 }
 
-/** How far apart the two bare servers were. */
+/** How far apart the two equal servers were. */
 export const noiseOf = (row: RowResult): number => {
-  const twins = ratioOf(row, again)
+  const twins = ratioOf(row, againOf(rowOf(row.row)))
   return twins === undefined ? 0 : noise(twins)
 }
 

@@ -6,8 +6,21 @@
 import { spawnSync } from "node:child_process"
 
 /** What the server does with a connection. */
-export type Service = "echo" | "sink" | "source" | "lines" | "u32"
-export type Group = "messages" | "connections" | "bulk" | "coming and going" | "closing" | "framing" | "simulation"
+export type Service = "echo" | "sink" | "source" | "lines" | "u32" | "rpc"
+export type Transport = "tcp" | "unix" | "tls" | "ws"
+export type Group =
+  | "messages"
+  | "connections"
+  | "bulk"
+  | "coming and going"
+  | "closing"
+  | "framing"
+  | "TLS"
+  | "closing TLS"
+  | "WebSocket"
+  | "closing WebSocket"
+  | "RPC"
+  | "simulation"
 /** The figure that a row compares. */
 export type Figure = "operations" | "bytes" | "memory" | "closing" | "simulated"
 
@@ -16,7 +29,7 @@ export interface Row {
   readonly group: Group
   readonly title: string
   readonly service: Service
-  readonly transport: "tcp" | "unix"
+  readonly transport: Transport
   readonly mode: "ping" | "up" | "down" | "both" | "churn" | "hold"
   readonly figure: Figure
   readonly connections: number
@@ -29,6 +42,8 @@ export interface Row {
   readonly times?: number
   /** How long a server is warmed up, where V8 takes longer to compile what runs often. */
   readonly warmSeconds?: number
+  /** What whoever reads its figures has to know. */
+  readonly note?: string
 }
 
 /** How many a process may open; Node and the load generator raise their own limit to it. */
@@ -39,6 +54,7 @@ const descriptors = (): number => {
 
 const grouped = (figure: number): string => figure.toLocaleString("en-US")
 const bytes = (size: number): string => (size >= 1024 ? `${size / 1024} KiB` : `${size} B`)
+const inFlight = (depth: number): string => (depth === 1 ? "one at a time" : `${depth} deep`)
 
 const ping = (group: Group, size: number, connections: number, more: Partial<Row> = {}): Row => ({
   id: `ping-${size}-${connections}`,
@@ -53,6 +69,11 @@ const ping = (group: Group, size: number, connections: number, more: Partial<Row
   depth: 1,
   ...more
 })
+const pipelined = ping("messages", 64, 100, {
+  id: "pipelined",
+  title: "pipelined 16 deep, 64 B, 100 connections",
+  depth: 16
+})
 const bulk = (mode: "up" | "down" | "both", service: Service, title: string): Row => ({
   ...ping("bulk", 65536, 8),
   id: `bulk-${mode}`,
@@ -61,37 +82,70 @@ const bulk = (mode: "up" | "down" | "both", service: Service, title: string): Ro
   mode,
   figure: "bytes"
 })
-const hold = (id: string, title: string, figure: Figure, more: Partial<Row> = {}): Row => ({
-  ...ping("closing", 64, 10_000),
+const churn = (atATime: number): Row => ({
+  ...ping("coming and going", 64, atATime),
+  id: "churn",
+  title: `connect, one request, close; ${atATime} at a time`,
+  mode: "churn",
+  warmSeconds: 3
+})
+const hold = (id: string, title: string, figure: Figure, connections: number, more: Partial<Row> = {}): Row => ({
+  ...ping("closing", 64, connections),
   id,
   title,
   mode: "hold",
   figure,
   ...more
 })
+const idle = (connections: number): Row =>
+  hold("idle-memory", `memory of an idle connection, of ${grouped(connections)}`, "memory", connections)
+const drain = (connections: number): Row =>
+  hold("drain", `a drain of ${grouped(connections)} connections, a tenth of them busy`, "closing", connections, {
+    begins: "server",
+    busyPercent: 10
+  })
 const framed = (service: "lines" | "u32", size: number, depth: number): Row =>
   ping("framing", size, 100, {
     id: `${service}-${size}-${depth}`,
-    title: `${service === "u32" ? "length-prefixed" : "lines"} ${bytes(size)}, ${depth === 1 ? "one at a time" : `${depth} deep`}`,
+    title: `${service === "u32" ? "length-prefixed" : "lines"} ${bytes(size)}, ${inFlight(depth)}`,
     service,
     depth
   })
+const calls = (transport: "tcp" | "ws", depth: number): Row =>
+  ping("RPC", 64, 100, {
+    id: `rpc-${transport}-64-${depth}`,
+    title: `RPC over ${transport === "tcp" ? "TCP" : "WebSocket"}, calls of 64 B, ${inFlight(depth)}`,
+    service: "rpc",
+    transport,
+    depth
+  })
+
+/** The same work on another transport; in the same group, unless told. */
+const over = (transport: Transport, name: string, row: Row, group: Group = row.group): Row => ({
+  ...row,
+  id: `${transport}-${row.id}`,
+  title: `${name}, ${row.title}`,
+  transport,
+  group
+})
+const unix = (row: Row): Row => over("unix", "Unix socket", row)
+const webSocket = (row: Row): Row =>
+  over("ws", "WebSocket", row, row.mode === "hold" ? "closing WebSocket" : "WebSocket")
+/** A client of Node's, because one in C would need a library's headers. */
+const tls = (row: Row): Row => ({
+  ...over("tls", "TLS", row, row.mode === "hold" ? "closing TLS" : "TLS"),
+  note:
+    "the load generator of TLS is Node's, and its work is that of a server: where it is busy, what the server's " +
+    "processor takes says more than the rate"
+})
 
 export const rows: ReadonlyArray<Row> = [
   ping("messages", 64, 100),
   ping("messages", 1024, 100),
   ping("messages", 65536, 100),
-  ping("messages", 64, 100, { id: "pipelined", title: "pipelined 16 deep, 64 B, 100 connections", depth: 16 }),
-  ping("messages", 64, 100, {
-    id: "unix-ping-64-100",
-    title: "Unix socket, ping-pong 64 B, 100 connections",
-    transport: "unix"
-  }),
-  ping("messages", 65536, 100, {
-    id: "unix-ping-65536-100",
-    title: "Unix socket, ping-pong 64 KiB, 100 connections",
-    transport: "unix"
-  }),
+  pipelined,
+  unix(ping("messages", 64, 100)),
+  unix(ping("messages", 65536, 100)),
   ping("connections", 64, 10),
   ping("connections", 64, 1000),
   ping("connections", 64, 10_000, { times: 3 }),
@@ -100,25 +154,31 @@ export const rows: ReadonlyArray<Row> = [
   bulk("up", "sink", "upload, 8 connections"),
   bulk("down", "source", "download, 8 connections"),
   bulk("both", "echo", "both ways at once, 8 connections"),
-  {
-    ...ping("coming and going", 64, 100),
-    id: "churn",
-    title: "connect, one request, close; 100 at a time",
-    mode: "churn",
-    warmSeconds: 3
-  },
-  hold("idle-memory", "memory of an idle connection, of 10,000", "memory"),
-  hold("storm-clients", "10,000 closes begun by clients", "closing", { begins: "clients" }),
-  hold("storm-server", "10,000 closes begun by the server", "closing", { begins: "server" }),
-  hold("drain", "a drain of 10,000 connections, a tenth of them busy", "closing", {
-    begins: "server",
-    busyPercent: 10
-  }),
+  churn(100),
+  idle(10_000),
+  hold("storm-clients", "10,000 closes begun by clients", "closing", 10_000, { begins: "clients" }),
+  hold("storm-server", "10,000 closes begun by the server", "closing", 10_000, { begins: "server" }),
+  drain(10_000),
   framed("lines", 64, 1),
   framed("lines", 64, 16),
   framed("u32", 64, 1),
   framed("u32", 64, 16),
   framed("u32", 1024, 16),
+  tls(ping("messages", 64, 100)),
+  tls(ping("messages", 65536, 20)),
+  tls(churn(20)),
+  tls(idle(2000)),
+  tls(drain(2000)),
+  webSocket(ping("messages", 64, 100)),
+  webSocket(ping("messages", 65536, 100)),
+  webSocket(pipelined),
+  webSocket(churn(100)),
+  webSocket(idle(5000)),
+  webSocket(drain(5000)),
+  calls("tcp", 1),
+  calls("tcp", 16),
+  calls("ws", 1),
+  calls("ws", 16),
   {
     ...ping("simulation", 0, 0),
     id: "simulated",
@@ -126,6 +186,12 @@ export const rows: ReadonlyArray<Row> = [
     figure: "simulated"
   }
 ]
+
+export const rowOf = (id: string): Row => {
+  const row = rows.find((row) => row.id === id)
+  if (row === undefined) throw new Error(`no row is called ${id}`)
+  return row
+}
 
 /** Whether less of the row's figure is better. */
 export const lessIsBetter = ({ figure }: Row): boolean => figure === "memory" || figure === "closing"

@@ -1,15 +1,17 @@
 /**
  * Who is measured: a server program, and the variant of it.
  */
-import type { Row, Service } from "./rows.ts"
+import type { Row, Service, Transport } from "./rows.ts"
 
 export interface Subject {
   readonly id: string
   readonly title: string
-  readonly program: "raw" | "effect" | "finwait" | "echod"
+  readonly program: "raw" | "ws" | "effect" | "effectRpc" | "dropIn" | "dropInRpc" | "finwait" | "echod"
   /** How its handler is written; the program's own word. */
   readonly variant: string
   readonly services: ReadonlyArray<Service>
+  /** TCP and Unix sockets, unless told. */
+  readonly transports?: ReadonlyArray<Transport>
   /** The only kinds of work that it is there for. */
   readonly modes?: ReadonlyArray<Row["mode"]>
   /** Node's flags for its process. */
@@ -19,18 +21,46 @@ export interface Subject {
 const framed = ["lines", "u32"] as const
 const notSource = ["echo", "sink", ...framed] as const
 const all = [...notSource, "source"] as const
+const plain = ["tcp", "unix"] as const
+const secured = ["tls", "ws"] as const
+const every = [...plain, ...secured] as const
+const called = { services: ["rpc"], transports: ["tcp", "ws"] } as const
 
-/** The subject that all ratios are to. */
-export const reference = "raw"
+/** The subject that a row's ratios are to: what is bare on its transport, or Effect's own where nothing is. */
+export const referenceOf = ({ service, transport }: Row): string => {
+  if (service === "rpc") return "effect-rpc"
+  return transport === "tls" || transport === "ws" ? transport : "raw"
+}
 /** The same once more: how far two equal programs are apart is how much a ratio may be trusted. */
-export const again = "raw-again"
+export const againOf = (row: Row): string => `${referenceOf(row)}-again`
+
+/** A reference, and its twin. */
+const twice = (subject: Subject): ReadonlyArray<Subject> => [
+  subject,
+  { ...subject, id: `${subject.id}-again`, title: `${subject.title} once more` }
+]
+const bare: ReadonlyArray<Subject> = [
+  { id: "raw", title: "node:net", program: "raw", variant: "bare", services: all },
+  { id: "tls", title: "node:tls", program: "raw", variant: "bare", services: ["echo"], transports: ["tls"] },
+  { id: "ws", title: "ws", program: "ws", variant: "bare", services: ["echo"], transports: ["ws"] },
+  { id: "effect-rpc", title: "Effect's RPC on Effect's server", program: "effectRpc", variant: "effect", ...called }
+]
+const references = bare.flatMap(twice)
+
+export const isReference = (id: string): boolean => references.some((subject) => subject.id === id)
 
 export const subjects: ReadonlyArray<Subject> = [
-  { id: reference, title: "node:net", program: "raw", variant: "bare", services: all },
-  { id: again, title: "node:net once more", program: "raw", variant: "bare", services: all },
+  ...references,
   { id: "raw-effect", title: "node:net, Effect loaded", program: "raw", variant: "loaded", services: all },
   { id: "echod", title: "C, epoll", program: "echod", variant: "", services: ["echo", "sink", "source"] },
-  { id: "effect-pull", title: "Effect, pull loop", program: "effect", variant: "pull", services: all },
+  {
+    id: "effect-pull",
+    title: "Effect, pull loop",
+    program: "effect",
+    variant: "pull",
+    services: all,
+    transports: every
+  },
   { id: "effect-stream", title: "Effect, Stream", program: "effect", variant: "stream", services: all },
   { id: "effect-channel", title: "Effect, Channel", program: "effect", variant: "channel", services: ["echo"] },
   {
@@ -41,7 +71,14 @@ export const subjects: ReadonlyArray<Subject> = [
     services: framed
   },
   { id: "finwait-pull", title: "Finwait, pull loop", program: "finwait", variant: "pull", services: all },
-  { id: "finwait-each", title: "Finwait, each", program: "finwait", variant: "each", services: notSource },
+  {
+    id: "finwait-each",
+    title: "Finwait, each",
+    program: "finwait",
+    variant: "each",
+    services: notSource,
+    transports: every
+  },
   // What is saved where nobody looks.
   {
     id: "finwait-observed",
@@ -51,6 +88,16 @@ export const subjects: ReadonlyArray<Subject> = [
     services: ["echo"],
     modes: ["churn"]
   },
+  // What it costs to know whether a stream was cut.
+  {
+    id: "finwait-trusting",
+    title: "Finwait, each, truncation: end",
+    program: "finwait",
+    variant: "trusting",
+    services: ["echo"],
+    transports: ["tls"],
+    modes: ["ping"]
+  },
   { id: "finwait-stream", title: "Finwait, Stream", program: "finwait", variant: "stream", services: all },
   {
     id: "finwait-framing",
@@ -59,7 +106,18 @@ export const subjects: ReadonlyArray<Subject> = [
     variant: "framing",
     services: framed
   },
-  { id: "finwait-messages", title: "Finwait, Framing.pull", program: "finwait", variant: "messages", services: framed }
+  { id: "finwait-messages", title: "Finwait, Framing.pull", program: "finwait", variant: "messages", services: framed },
+  // Effect's handlers, on Finwait's server.
+  {
+    id: "finwait-drop-in",
+    title: "Finwait as NodeSocketServer, pull loop",
+    program: "dropIn",
+    variant: "pull",
+    services: ["echo"],
+    transports: secured
+  },
+  { id: "finwait-rpc", title: "Effect's RPC on Finwait's server", program: "dropInRpc", variant: "effect", ...called },
+  { id: "finwait-rpc-drain", title: "Finwait, RpcDrain", program: "dropInRpc", variant: "drain", ...called }
 ]
 
 /** The subjects of a row that can run here; only those that are asked for, if it is not all of them. */
@@ -67,8 +125,9 @@ export const subjectsOf = (row: Row, hasCompiler: boolean, only?: ReadonlyArray<
   row.figure === "simulated"
     ? []
     : subjects.filter(
-        ({ id, modes, program, services }) =>
+        ({ id, modes, program, services, transports = plain }) =>
           services.includes(row.service) &&
+          transports.includes(row.transport) &&
           (modes === undefined || modes.includes(row.mode)) &&
           (hasCompiler || program !== "echod") &&
           (only === undefined || only.includes(id))

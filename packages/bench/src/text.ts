@@ -2,15 +2,10 @@
 import { busyShare, noiseOf, ratioOf, type Run } from "./report.ts"
 import { owners, type Profile } from "./profile.ts"
 import type { Result, RowResult } from "./rounds.ts"
-import { lessIsBetter, type Row, rows } from "./rows.ts"
+import { lessIsBetter, type Row, rowOf } from "./rows.ts"
 import { spread } from "./statistics.ts"
 import { subjects, twinOf } from "./subjects.ts"
 
-export const rowOf = (id: string): Row => {
-  const row = rows.find((row) => row.id === id)
-  if (row === undefined) throw new Error(`no row is called ${id}`)
-  return row
-}
 export const subjectTitle = (id: string): string => {
   const twin = twinOf(id)
   if (twin !== undefined) return `${subjectTitle(twin)}, with flags`
@@ -64,7 +59,9 @@ export const profilesText = (row: Row, profiles: ReadonlyArray<Profile>): string
   const line = (title: string, of: (profile: Profile) => string) => [title].concat(profiles.map(of))
   const table = [
     line("", ({ subject }) => subjectTitle(subject)),
-    ...owners.map(([owner, title]) => line(title, ({ micros }) => micros[owner].toFixed(2))),
+    ...owners
+      .filter(([owner]) => profiles.some(({ micros }) => micros[owner] > 0))
+      .map(([owner, title]) => line(title, ({ micros }) => micros[owner].toFixed(2))),
     line("together", ({ micros }) => sum(Object.values(micros)).toFixed(2))
   ]
   const functions = profiles.map(
@@ -98,7 +95,8 @@ export const rowText = (result: RowResult): string => {
   const less = lessIsBetter(row) ? "; less is better" : ""
   return [
     `${row.title} (${row.id}); equal programs differ by ${Math.round(noiseOf(result) * 100)} %${less}`,
-    ...aligned(table, [0, 6])
+    ...aligned(table, [0, 6]),
+    ...(row.note === undefined ? [] : [`  ${row.note}`])
   ].join("\n")
 }
 

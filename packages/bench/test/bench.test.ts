@@ -4,6 +4,7 @@
  */
 import {
   compile,
+  Docs,
   Floors,
   Goals,
   Native,
@@ -51,27 +52,33 @@ const measures = async (row: Rows.Row, native: Native.Native | undefined, only: 
     measured.results.map(({ subject }) => subject),
     only
   )
-  for (const { errors, resets, subject, values } of measured.results) {
+  for (const { cpuMicros, errors, resets, subject, values } of measured.results) {
     assert.strictEqual(values.length, 1, subject)
+    if (row.figure === "operations" && process.platform === "linux") assert.isAbove(cpuMicros, 0, subject)
     if (row.figure !== "memory") assert.isAbove(values[0]!, 0, subject)
     assert.deepStrictEqual({ errors, resets }, { errors: 0, resets: 0 }, subject)
   }
 }
 
 describe.each(kinds.map((row) => [row.title, row] as const))("%s", (_, row) => {
-  const ids = Subjects.subjectsOf(row, native !== undefined).map(({ id }) => id)
+  // The twin of a reference is the same program.
+  const again = Subjects.againOf(row)
+  const ids = Subjects.subjectsOf(row, native !== undefined)
+    .map(({ id }) => id)
+    .filter((id) => id !== again)
 
   it("every subject is measured", () => measures(row, native, ids), enough)
 
-  it.runIf(native !== undefined)(
+  // That of TLS is always in Node.
+  it.runIf(native !== undefined && row.transport !== "tls")(
     "as well with the load generator in Node",
-    () => measures(row, undefined, ["raw", "finwait-pull"]),
+    () => measures(row, undefined, [ids[0]!, ids.find((id) => id.startsWith("finwait-"))!]),
     enough
   )
 })
 
 it("the campaign's rate is read from what it prints", async () => {
-  const row = Text.rowOf("simulated")
+  const row = Rows.rowOf("simulated")
   const { results } = await Rounds.measure(row, {
     rounds: 1,
     seconds: 0.01,
@@ -83,7 +90,7 @@ it("the campaign's rate is read from what it prints", async () => {
 })
 
 describe("a server that does not do its work", () => {
-  const row = small(Text.rowOf("ping-64-100"))
+  const row = small(Rows.rowOf("ping-64-100"))
   const subject = Subjects.subjects[0]!
 
   it.each(generators)("is an error when it is dead (generator %s)", async (_, native) => {
@@ -94,6 +101,19 @@ describe("a server that does not do its work", () => {
       (error: Error) => error.message
     )
     assert.match(failed, /^ping-pong 64 B, 100 connections, node:net: the load generator ended with 1/)
+  })
+
+  it.each(generators)("is an error when it answers something else (generator %s)", async (_, native) => {
+    const server = await Processes.Server.start(subject, row, native)
+    const failed = (row: Rows.Row) =>
+      Rounds.sample(subject, server, small(row), native, 0.05).then(
+        () => "measured",
+        (error: Error) => error.message
+      )
+    // It echoes what is to be answered otherwise.
+    assert.match(await failed(Rows.rowOf("ws-ping-64-100")), /the hello is refused/)
+    assert.match(await failed(Rows.rowOf("rpc-tcp-64-1")), /an answer has another length/)
+    await server.kill()
   })
 
   it("is an error when it cannot start, with what it said", async () => {
@@ -183,6 +203,56 @@ describe("the figures", () => {
     assert.strictEqual(Floors.missed(run("idle-memory", 160, 1), memory).length, 1)
   })
 
+  /** One whose reference is not `node:net`. */
+  const secured = (row: string, finwait: number): Report.Run => {
+    const base = Subjects.referenceOf(Rows.rowOf(row))
+    const results = [
+      result(base, [100, 100, 100]),
+      result(`${base}-again`, [100, 100, 100]),
+      result("effect-pull", [80, 80, 80]),
+      result("finwait-each", [finwait, finwait, finwait])
+    ]
+    return { ...run(row, 100, 1), rows: [{ row, results }] }
+  }
+
+  it("are beside what is bare on the row's transport", () => {
+    assert.deepStrictEqual(Floors.floorsOf(secured("tls-churn", 90)).floors, { "tls-churn": { "finwait-each": 0.9 } })
+    assert.deepStrictEqual(Floors.floorsOf(secured("ws-churn", 90)).floors, { "ws-churn": { "finwait-each": 0.9 } })
+    assert.strictEqual(Subjects.referenceOf(Rows.rowOf("rpc-ws-64-1")), "effect-rpc")
+    for (const row of Rows.rows.filter(({ figure }) => figure !== "simulated")) {
+      const ids = Subjects.subjectsOf(row, true).map(({ id }) => id)
+      assert.deepStrictEqual(ids.slice(0, 2), [Subjects.referenceOf(row), Subjects.againOf(row)])
+    }
+  })
+
+  it("miss a floor beside another subject, which a new run leaves as it is", () => {
+    const beside = { ...floors, floors: { "tls-churn": { "finwait-each/effect-pull": 1 } } }
+    assert.deepStrictEqual(Floors.missed(secured("tls-churn", 81), beside), [])
+    assert.deepStrictEqual(Floors.missed(secured("tls-churn", 76), beside), [
+      "TLS, connect, one request, close; 20 at a time: Finwait, each, beside Effect, pull loop, is at 0.95, its floor is 1.00 " +
+        "and equal programs differ by 0.00"
+    ])
+    assert.deepStrictEqual(Floors.merged(beside.floors, Floors.floorsOf(secured("tls-churn", 76)).floors), {
+      "tls-churn": { "finwait-each/effect-pull": 1, "finwait-each": 0.76 }
+    })
+  })
+
+  it("have floors for rows and subjects that exist", () => {
+    const recorded = Object.entries(Floors.readFloors().floors)
+    assert.deepStrictEqual(
+      recorded.flatMap(([id, ratios]) => {
+        const ids = new Set(Subjects.subjectsOf(Rows.rowOf(id), true).map(({ id }) => id))
+        return Object.keys(ratios).filter((who) => who.split("/").some((id) => !ids.has(id)))
+      }),
+      []
+    )
+    const rows = Rows.rows.filter(({ figure }) => figure !== "simulated").map(({ id }) => id)
+    assert.sameMembers(
+      recorded.map(([id]) => id),
+      rows
+    )
+  })
+
   it("reach a goal, a floor or neither", () => {
     const has = (row: string, ratio: number) => Goals.reached(run(row, 100 * ratio, 1)).map(({ has }) => has)
     assert.deepStrictEqual(has("ping-64-100", 1.1), ["goal"])
@@ -193,10 +263,30 @@ describe("the figures", () => {
     assert.deepStrictEqual(has("storm-server", 1.51), ["neither"])
   })
 
+  it("reach a goal beside Effect's own, as fast or as small", () => {
+    const times = (row: string, finwait: number) =>
+      Goals.reached(secured(row, finwait))
+        .filter(({ goal }) => goal.than !== undefined)
+        .map(({ has, value }) => `${value.toFixed(2)} ${has}`)
+    assert.deepStrictEqual(times("ws-churn", 120), ["1.50 goal"])
+    assert.deepStrictEqual(times("ws-churn", 79), ["0.99 neither"])
+    assert.deepStrictEqual(times("ws-drain", 80), ["1.00 floor"])
+    assert.deepStrictEqual(times("ws-drain", 40), ["2.00 goal"])
+  })
+
+  it("are written with what has to be known of them", () => {
+    const text = Docs.generated(secured("tls-ping-64-100", 90))
+    assert.include(text, "### TLS\n\n![TLS: ratios to node:tls](charts/tls.svg)")
+    assert.include(text, "| work | node:tls | node:tls once more | Effect, pull loop | Finwait, each |")
+    assert.include(text, "The load generator of TLS is Node's")
+    assert.include(text, "| the server's processor, for an operation or a close | node:tls |")
+    assert.include(Text.rowText(secured("tls-ping-64-100", 90).rows[0]!), "the load generator of TLS is Node's")
+  })
+
   it("are about rows and subjects that exist", () => {
-    for (const { rows, subjects, work } of Goals.goals) {
+    for (const { rows, subjects, than = "raw", work } of Goals.goals) {
       assert.isNotEmpty(Rows.rows.filter(rows), work)
-      for (const id of subjects) assert.isDefined(Subjects.subjects.find((subject) => subject.id === id))
+      for (const id of [...subjects, than]) assert.isDefined(Subjects.subjects.find((subject) => subject.id === id))
     }
     for (const id of Goals.peers.flat()) assert.isDefined(Subjects.subjects.find((subject) => subject.id === id))
   })
@@ -210,7 +300,7 @@ describe("the figures", () => {
 })
 
 describe("flags", () => {
-  const row = small(Text.rowOf("ping-64-100"))
+  const row = small(Rows.rowOf("ping-64-100"))
   const options = { rounds: 1, seconds: 0.05, warmSeconds: 0, native, only: ["raw", "echod"], progress: () => {} }
 
   it("make a twin of each server that is a program of Node's, which has them", async () => {
@@ -248,21 +338,23 @@ describe("a profile", () => {
     frame(4, "onread", "node:internal/stream_base_commons"),
     frame(5, "runLoop", "file:///somewhere/node_modules/effect/dist/internal/effect.js"),
     frame(6, "take", "file:///somewhere/packages/finwait/dist/internal/input.js"),
-    frame(7, "", "file:///somewhere/packages/bench/src/servers/finwait.ts")
+    frame(7, "", "file:///somewhere/packages/bench/src/servers/finwait.ts"),
+    frame(8, "dataMessage", "file:///somewhere/node_modules/ws/lib/receiver.js")
   ]
 
   it("adds up by whose code it is, for an operation, of the last part alone", () => {
-    const samples = [3, 3, 1, 2, 3, 4, 5, 6, 7, 6]
-    const timeDeltas = [1e6, 1e6, 1e6, 10, 20, 30, 40, 50, 60, 50]
+    const samples = [3, 3, 1, 2, 3, 4, 5, 6, 7, 6, 8]
+    const timeDeltas = [1e6, 1e6, 1e6, 10, 20, 30, 40, 50, 60, 50, 5]
     assert.deepStrictEqual(Profile.addUp({ nodes, samples, timeDeltas }, 0.5, 10), {
-      micros: { garbage: 1, system: 2, node: 3, effect: 4, finwait: 10, handler: 6 },
+      micros: { garbage: 1, system: 2, node: 3, ws: 0.5, effect: 4, finwait: 10, handler: 6 },
       functions: [
         { name: "take (input.js)", micros: 10 },
         { name: "(anonymous) (finwait.ts)", micros: 6 },
         { name: "runLoop (effect.js)", micros: 4 },
         { name: "onread (stream_base_commons)", micros: 3 },
         { name: "writev", micros: 2 },
-        { name: "(garbage collector)", micros: 1 }
+        { name: "(garbage collector)", micros: 1 },
+        { name: "dataMessage (receiver.js)", micros: 0.5 }
       ]
     })
   })
@@ -270,7 +362,7 @@ describe("a profile", () => {
   it.each(["ping-64-100", "churn", "storm-server"])(
     "is made of a server at work (%s)",
     async (id) => {
-      const found = await Profile.profiles(small(Text.rowOf(id)), ["raw", "finwait-pull"], native, () => {}, 0.2)
+      const found = await Profile.profiles(small(Rows.rowOf(id)), ["raw", "finwait-pull"], native, () => {}, 0.2)
       assert.deepStrictEqual(
         found.map(({ subject }) => subject),
         ["raw", "finwait-pull"]
@@ -279,7 +371,7 @@ describe("a profile", () => {
       assert.isAbove(bare!.system, 0)
       assert.deepStrictEqual([bare!.effect, bare!.finwait], [0, 0])
       assert.isAbove(finwait!.effect + finwait!.finwait, 0)
-      assert.include(Text.profilesText(Text.rowOf(id), found), "Finwait, pull loop")
+      assert.include(Text.profilesText(Rows.rowOf(id), found), "Finwait, pull loop")
     },
     enough
   )
@@ -331,5 +423,12 @@ describe("the command", () => {
       "finwait-each"
     ])
     assert.includeMembers(listed("--only", "ping-64-1"), ["ping-64-10", "ping-64-100", "ping-64-10000"])
+    assert.deepStrictEqual(listed("--only", "rpc-ws-64-1"), [
+      "rpc-ws-64-1",
+      "effect-rpc",
+      "effect-rpc-again",
+      "finwait-rpc",
+      "finwait-rpc-drain"
+    ])
   })
 })

@@ -5,13 +5,11 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Address from "finwait/Address"
 import type { CloseOutcome } from "finwait/CloseOutcome"
 import type * as Connection from "finwait/Connection"
 import type * as Server from "finwait/Server"
-import type * as Transport from "finwait/Transport"
 import { randomBytes } from "node:crypto"
-import { openSockets, serve as serveOn, until } from "./support/network.ts"
+import { openSockets, serve as serveOn, turn, until } from "./support/network.ts"
 import { client, closing, frame, type HandMade, handMade, onWebSockets, opcodes } from "./support/webSocket.ts"
 
 /** A server whose one connection is known, with what its handler has come to and what became of it. */
@@ -143,6 +141,39 @@ describe("a peer that vanishes", () => {
     )
   )
 
+  it.live("by FIN hears what was written before, when it reads on", () =>
+    onWebSockets(
+      Effect.gen(function* () {
+        const message = Buffer.alloc(16 * 1024 * 1024, "x")
+        const written = Effect.fnUntraced(function* (connection: Connection.Connection) {
+          yield* connection.write(message)
+          yield* connection.each(() => Effect.void)
+        })
+        // One that waits for room and then hears the end, and one that hears it while that waits.
+        const waits = (connection: Connection.Connection) =>
+          Effect.andThen(
+            Effect.forkChild(connection.write(message)),
+            connection.each(() => Effect.void)
+          )
+        for (const handler of [written, waits]) {
+          const server = yield* served({ handler })
+          const peer = yield* handMade(server.url)
+          peer.raw.socket.pause()
+          peer.raw.socket.end()
+          yield* server.connection
+          for (let i = 0; i < 100; i++) yield* turn
+          peer.raw.socket.resume()
+          assert.strictEqual(yield* peer.ended(), "FIN")
+          assert.strictEqual(peer.messages.length, 1)
+          assert.strictEqual(peer.messages[0]!.length, message.length)
+          const outcome = yield* server.outcome
+          assert.strictEqual(outcome._tag, "Graceful")
+          assert.strictEqual(outcome.bytesWritten, message.length)
+        }
+      })
+    )
+  )
+
   it.live("by FIN cannot be written to any more, and who does so is told", () =>
     onWebSockets(
       Effect.gen(function* () {
@@ -183,39 +214,6 @@ describe("a peer that vanishes", () => {
         assert.strictEqual(codeOf(yield* server.outcome), "ECONNRESET")
       })
     )
-  )
-})
-
-describe("a pipe that nobody has attached to yet", () => {
-  it.live("tells of its break once somebody does, behind what had arrived", () =>
-    Effect.gen(function* () {
-      const accepted: Array<Transport.Transport> = []
-      const provider = NodeWebSocket.provider()
-      const acceptor = yield* provider.listen({ _tag: "Tcp", host: "127.0.0.1", port: 0 }, {})
-      acceptor.attach({ onAccept: (pipe) => accepted.push(pipe), onAcceptError: () => {}, onOverflow: () => {} })
-      const peer = yield* handMade(Address.format(acceptor.address))
-      const pipe = accepted[0]!
-      // Its last words are read with what is left of the handshake.
-      yield* peer.send(frame(opcodes.text, "one"), frame(opcodes.text, "two"))
-      const before = openSockets()!
-      peer.raw.socket.resetAndDestroy()
-      yield* until(() => {
-        pipe.write(new Uint8Array(1))
-        return openSockets()! <= before - 2
-      }, "both sides are gone")
-      const told: Array<string> = []
-      pipe.attach({
-        onData: (bytes) => told.push(String(bytes)),
-        onEnd: () => told.push("end"),
-        onWritable: () => {},
-        onFlushed: () => told.push("flushed"),
-        onBroken: (code) => told.push(code === "EPIPE" || code === "ECONNRESET" ? "broken" : code),
-        onReleased: () => told.push("released")
-      })
-      assert.deepStrictEqual(told, [])
-      yield* until(() => told.includes("released"), "the break")
-      assert.deepStrictEqual(told.slice(-2), ["broken", "released"])
-    }).pipe(Effect.scoped)
   )
 })
 

@@ -11,23 +11,35 @@ export const table = (outcomes: ReadonlyArray<Outcome>): string =>
     ...outcomes.flatMap(remarks)
   ].join("\n")
 
-/** The same scenarios on two subjects. What is to be said is said of the first, then of the second. */
-export const sideBySide = (
-  first: { readonly name: string; readonly outcomes: ReadonlyArray<Outcome> },
-  second: { readonly name: string; readonly outcomes: ReadonlyArray<Outcome> }
-): string => {
+/** The scorecard of one subject, for {@link sideBySide}. */
+export interface Column {
+  readonly name: string
+  readonly outcomes: ReadonlyArray<Outcome>
+}
+
+/** The same scenarios on two subjects. What there is to say is said once for all the rows that it is about. */
+export const sideBySide = (first: Column, second: Column): string => {
   const beside = ({ scenario }: Outcome) => second.outcomes.find((outcome) => outcome.scenario === scenario)
-  const rows = first.outcomes.map((outcome) => [...about(outcome), inShort(outcome), inShort(beside(outcome))])
-  const notes = (name: string, outcomes: ReadonlyArray<Outcome>) =>
-    outcomes
-      .filter(({ doesNotApply }) => doesNotApply === undefined)
-      .flatMap((of) => remarks(of).map((remark) => `${name} ${remark}`))
+  const [played, others] = [first.outcomes.filter(isPlayed), first.outcomes.filter((outcome) => !isPlayed(outcome))]
   return [
-    ...columns([["id", "scenario", "bound", first.name, second.name], ...rows]),
-    ...first.outcomes.filter(({ doesNotApply }) => doesNotApply !== undefined).flatMap(remarks),
-    ...notes(first.name, first.outcomes),
-    ...notes(second.name, second.outcomes)
+    ...columns([
+      ["id", "scenario", "bound", first.name, second.name],
+      ...first.outcomes.map((outcome) => [...about(outcome), inShort(outcome), inShort(beside(outcome))])
+    ]),
+    ...gathered(others),
+    ...gathered(played).map((remark) => `${first.name} ${remark}`),
+    ...gathered(second.outcomes.filter(isPlayed)).map((remark) => `${second.name} ${remark}`)
   ].join("\n")
+}
+
+const isPlayed = ({ doesNotApply }: Outcome) => doesNotApply === undefined
+
+const gathered = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> => {
+  const rows = new Map<string, Array<string>>()
+  for (const outcome of outcomes) {
+    for (const text of texts(outcome)) rows.set(text, [...(rows.get(text) ?? []), outcome.scenario.id])
+  }
+  return [...rows].map(([text, ids]) => `${ids.join(", ")}: ${text}`)
 }
 
 const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
@@ -43,8 +55,9 @@ const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<stri
 
 const about = ({ scenario }: Outcome): ReadonlyArray<string> => [scenario.id, scenario.title, scenario.bound]
 
-const cells = ({ doesNotApply, result, verdict }: Outcome): ReadonlyArray<string> =>
-  doesNotApply === undefined
+const cells = (outcome: Outcome): ReadonlyArray<string> => {
+  const { result, verdict } = outcome
+  return isPlayed(outcome)
     ? [
         result.measuredSeconds === null ? "" : `${result.measuredSeconds.toFixed(2)} s`,
         clientsOf(result.clients),
@@ -52,6 +65,7 @@ const cells = ({ doesNotApply, result, verdict }: Outcome): ReadonlyArray<string
         verdict.ok ? "good" : "BAD"
       ]
     : ["", "", "", "does not apply"]
+}
 
 const inShort = (outcome: Outcome | undefined): string => {
   if (outcome === undefined) return "not played"
@@ -70,5 +84,7 @@ const clientsOf = (clients: Outcome["result"]["clients"]): string => {
   return `${whole} / ${told("FIN")} / ${told("RST")} of ${clients.length}${rest.join("")}${heard.join("")}`
 }
 
-const remarks = ({ result, scenario, verdict }: Outcome): ReadonlyArray<string> =>
-  [...verdict.problems, ...result.notes].map((remark) => `${scenario.id}: ${remark}`)
+const texts = ({ result, verdict }: Outcome): ReadonlyArray<string> => [...verdict.problems, ...result.notes]
+
+const remarks = (outcome: Outcome): ReadonlyArray<string> =>
+  texts(outcome).map((text) => `${outcome.scenario.id}: ${text}`)

@@ -52,6 +52,18 @@ describe("the scorecard says no", { timeout: 30_000 }, () => {
   it.concurrent("to an exit code that is never 0", () =>
     saysNo("effect", "S2b", /^exit code 130, not 0$/).then(nothing))
 
+  it.concurrent("to a call that is interrupted", () =>
+    saysNo("effect-rpc", "S1", /answer not whole \(.* in its place: Interrupt\)/).then(nothing))
+
+  it.concurrent("to a WebSocket that is closed without a code", () =>
+    saysNo("effect-websocket", "S2d", /it was told close 1005, not close 1001/).then(nothing))
+
+  it.concurrent("to a WebSocket that waits for ever for the answer to its close frame", () =>
+    saysNo("effect-websocket", "S5", /still running/, givenUp).then(nothing))
+
+  it.concurrent("to a server that waits for ever for a handshake", () =>
+    saysNo("effect-tls", "S2b", /1 of 1 silent: ended by open, not FIN/, givenUp).then(nothing))
+
   it.concurrent("to a socket that outlives its scope", async () => {
     const { result } = await saysNo("effect", "S11", /connections open after the close deadline/, givenUp)
     if (process.platform === "linux") assert.strictEqual(result.facts["socketsLeaked"], 1)
@@ -65,6 +77,12 @@ describe("the scorecard says yes", { timeout: 30_000 }, () => {
       outcomes.flatMap(({ verdict }) => verdict.problems),
       []
     )
+  })
+
+  it.concurrent("does not play what has no meaning for the subject, and says why", async () => {
+    const { doesNotApply, result, verdict } = await play("node", "S2d")
+    assert.match(doesNotApply ?? "", /no close frame in TCP/)
+    assert.deepStrictEqual([verdict.ok, result.clients], [true, []])
   })
 })
 

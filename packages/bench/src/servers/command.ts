@@ -3,11 +3,18 @@
  * input the line `close`, or its end.
  */
 import { createInterface } from "node:readline"
-import type { Service } from "../rows.ts"
+import type { Service, Transport } from "../rows.ts"
 
 const [listen = "tcp", variant = "", service = "echo"] = process.argv.slice(2)
 
-export const command = { path: listen === "tcp" ? undefined : listen, variant, service: service as Service }
+const isPath = listen.includes("/")
+
+export const command = {
+  transport: isPath ? "unix" : (listen as Transport),
+  path: isPath ? listen : undefined,
+  variant,
+  service: service as Service
+}
 
 export const backlog = 4096
 /** What a `source` writes at a time. */

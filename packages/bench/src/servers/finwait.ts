@@ -5,10 +5,12 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { Connection } from "finwait/Connection"
 import * as Framing from "finwait/Framing"
+import type { Network } from "finwait/Network"
 import * as Server from "finwait/Server"
 import { backlog, block, command, onCommand, ready } from "./command.ts"
 import * as Parsers from "./parsers.ts"
@@ -52,6 +54,7 @@ const variants: Record<string, (connection: Connection) => Effect.Effect<unknown
   pull: service === "source" ? source : pull,
   each: (connection) => connection.each(answered(connection)),
   observed: (connection) => connection.each(answered(connection)),
+  trusting: (connection) => connection.each(answered(connection)),
   stream:
     service === "source"
       ? (connection) => Stream.runForEach(Stream.forever(Stream.succeed(block)), (bytes) => connection.write(bytes))
@@ -68,6 +71,24 @@ const server = Server.layer({
   handler,
   onListening: (address) => Effect.sync(() => ready(address._tag === "Tcp" ? address.port : 0))
 })
+/** The network of the transport; what TLS and WebSockets need is loaded by them alone. */
+const network = async (): Promise<Layer.Layer<Network>> => {
+  switch (command.transport) {
+    case "tls": {
+      const [NodeTls, { certificate }] = await Promise.all([
+        import("@finwait/node/NodeTls"),
+        import("./certificate.ts")
+      ])
+      const { cert, key, minVersion } = certificate()
+      const server = { identity: { cert, key: Redacted.make(key) }, minVersion }
+      return NodeTls.layer({ server, truncation: command.variant === "trusting" ? "end" : undefined })
+    }
+    case "ws":
+      return (await import("@finwait/node/NodeWebSocket")).layer()
+    default:
+      return NodeNetwork.layer
+  }
+}
 /** A tracer that keeps nothing, and metrics that are read ten times a second: the least that looking on costs. */
 const tracer = Tracer.make({ span: (options) => new Tracer.NativeSpan(options) })
 const observed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -75,7 +96,7 @@ const observed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, 
     Effect.provideService(Tracer.Tracer, tracer)
   )
 
-const serving = Layer.launch(Layer.provide(server, NodeNetwork.layer)).pipe(
+const serving = Layer.launch(Layer.provide(server, await network())).pipe(
   Effect.provideService(Logger.LogToStderr, true)
 )
 const running = Effect.runFork(command.variant === "observed" ? observed(serving) : serving)

@@ -1,4 +1,4 @@
-/** `node:net` and nothing else, or the same in a process that has loaded what a Finwait server loads. */
+/** `node:net`, or `node:tls`, and nothing else; or the same in a process that has loaded what a Finwait server loads. */
 import * as net from "node:net"
 import { backlog, block, command, onCommand, ready } from "./command.ts"
 import * as Parsers from "./parsers.ts"
@@ -21,7 +21,7 @@ const framed = (socket: net.Socket): void => {
   })
 }
 
-const services = {
+const services: Record<string, (socket: net.Socket) => void> = {
   echo,
   sink: (socket: net.Socket) => void socket.on("data", () => {}),
   source,
@@ -47,11 +47,17 @@ function leave(this: net.Socket) {
   last[place] = (this as Placed)[place]
   open[last[place]] = last
 }
-const server = net.createServer({ noDelay: true }, (socket) => {
+const serve = (socket: net.Socket): void => {
   ;(socket as Placed)[place] = open.push(socket) - 1
   socket.on("close", leave).on("error", () => {})
-  services[command.service](socket)
-})
+  services[command.service]!(socket)
+}
+/** Loaded by those who need it. */
+const secured = async (): Promise<net.Server> => {
+  const [tls, { certificate }] = await Promise.all([import("node:tls"), import("./certificate.ts")])
+  return tls.createServer({ noDelay: true, ...certificate() }, serve)
+}
+const server = command.transport === "tls" ? await secured() : net.createServer({ noDelay: true }, serve)
 server.listen(
   { backlog, ...(command.path === undefined ? { host: "127.0.0.1", port: 0 } : { path: command.path }) },
   () => {

@@ -73,8 +73,15 @@ export class FrameTaker implements Taker<Frames, Socket.SocketError> {
 
   failed(cause: ConnectionError): Pulled<Frames, Socket.SocketError> {
     if (this.over) return Exit.fail(closedWith(abnormal))
-    if (cause.reason._tag === "Closed") return Exit.fail(closedWith(normal))
+    if (cause.reason._tag === "Closed") return Exit.fail(this.closed())
     return Exit.fail(new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) }))
+  }
+
+  /** By this side: with the words that it had for the peer, where there are any. */
+  private closed(): Socket.SocketError {
+    const { output, transport } = this.connection
+    if (transport.capabilities.messages !== true) return closedWith(normal)
+    return closedWith(output.goodbye.code, output.goodbye.reason)
   }
 }
 

@@ -18,8 +18,6 @@ export interface Reading {
   readonly under: Under
   /** Who is told; nobody before `attach`, nor behind the last acts. */
   readonly receiver: Receiver | undefined
-  /** Nothing is told any more, nor kept for later. */
-  readonly isOver: boolean
   /** Broken, or closed: nothing more will come. */
   readonly isDone: boolean
   /** The end has been told. */
@@ -69,7 +67,7 @@ export class WebSocketInput {
     moved(data.length)
     const chunk = isBinary ? data : textOf(data)
     if (this.flowing && this.held === undefined) this.pipe.receiver?.onData(chunk)
-    else if (!this.pipe.isOver) (this.held ??= []).push(chunk)
+    else (this.held ??= []).push(chunk)
     if (this.frames !== undefined) this.onUnpacked()
   }
 

@@ -103,6 +103,11 @@ export class WebSocketOutput {
     this.pipe.onRoom()
   }
 
+  /** The stream is ended, by the peer or by `ws`: it tells of room no more, but of its end, which is the same. */
+  onEnding(): void {
+    this.pipe.under.stream.once("finish", () => this.onDrain())
+  }
+
   /** The close frame, behind everything written; when both sides have said theirs, `ws` ends the stream. */
   say({ code, reason }: Goodbye): void {
     if (this.said) return
@@ -132,7 +137,7 @@ export class WebSocketOutput {
   }
 
   private tellFlushed(): void {
-    if (this.flushTold || this.pipe.isBroken || this.pipe.isOver) return
+    if (this.flushTold || this.pipe.isBroken) return
     this.flushTold = true
     this.awaitsRoom = false
     this.pipe.receiver?.onFlushed()

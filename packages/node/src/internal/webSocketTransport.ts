@@ -144,6 +144,7 @@ export class WebSocketTransport implements Transport, Sayer, Living, Reading, Wr
   /** The end of the stream, not known to `ws` yet, which ends our side as well. A reset is found out by who writes. */
   onStreamEnd(): void {
     const { endMayBeReset, stream } = this.under
+    this.output.onEnding()
     const truncated = () => this.input.onEnd({ truncated: true })
     if (!endMayBeReset || stream.writableEnded || stream.destroyed) process.nextTick(truncated)
     else {
@@ -222,7 +223,6 @@ export class WebSocketTransport implements Transport, Sayer, Living, Reading, Wr
     if (this.input.end === undefined || !this.under.stream.writableFinished) this.onBroken("ECONNABORTED")
     this.input.tellEnd()
     this.tellEnding()
-    this.input.caughtUp()
   }
 
   /** How it broke, behind what had arrived before; and that it is released. */

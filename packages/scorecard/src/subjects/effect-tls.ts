@@ -1,0 +1,8 @@
+/** The job server on Effect's own `NodeSocketServer` and `NodeRuntime.runMain`, over TLS. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import * as Effect from "effect/Effect"
+import { serve } from "../jobs/lines.ts"
+import { listenTls } from "../jobs/listen.ts"
+
+NodeRuntime.runMain(Effect.provide(serve, NodeSocketServer.layerTls(listenTls())))
