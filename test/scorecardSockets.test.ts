@@ -74,22 +74,24 @@ describe("a server that is told to stop, over TLS 1.2", { timeout }, () => {
   }
 })
 
-/** In the order of the scorecard, with those that do not apply. */
-const rowsOf = async (subject: string): Promise<ReadonlyArray<Outcome>> => {
-  const rows = played.get(subject) ?? []
+/** In the order of the scorecard; those that do not apply say why. */
+const rowsOf = async (name: string, subject: string): Promise<ReadonlyArray<Outcome>> => {
   const applied = new Set(apply(subject))
-  const all = scenarios.map(async (scenario) =>
-    applied.has(scenario) ? rows.find((outcome) => outcome.scenario === scenario) : gate.play(scenario, subject)
+  const rows = scenarios.map(async (scenario) =>
+    applied.has(scenario)
+      ? played.get(name)?.find((outcome) => outcome.scenario === scenario)
+      : gate.play(scenario, subject)
   )
-  return (await Promise.all(all)).filter((outcome) => outcome !== undefined)
+  return (await Promise.all(rows)).filter((outcome) => outcome !== undefined)
 }
+
+const columnOf = async (subject: string) => ({ name: subject, outcomes: await rowsOf(subject, subject) })
 
 afterAll(async () => {
   for (const wire of wireNames) {
     const { effect, finwait } = pairs[wire]
-    const [ours, theirs] = [await rowsOf(finwait), await rowsOf(effect)]
-    const text = sideBySide({ name: finwait, outcomes: ours }, { name: effect, outcomes: theirs })
-    console.log(`The scorecard over ${wire}\n\n${text}\n`)
+    console.log(`The scorecard over ${wire}\n\n${sideBySide(await columnOf(finwait), await columnOf(effect))}\n`)
   }
-  console.log(`The scorecard of ${byVersion12}\n\n${table(played.get(byVersion12) ?? [])}\n`)
+  const version12 = await rowsOf(byVersion12, pairs["socket-tls"].finwait)
+  console.log(`The scorecard of ${byVersion12}\n\n${table(version12)}\n`)
 })

@@ -8,7 +8,7 @@ import type { IdleEnding } from "./idle-process.ts"
 import { fileLimit } from "./kernel.ts"
 import type { WireName } from "./wires.ts"
 
-const connectMillis = 30_000
+const connectMillis = 60_000
 const endMillis = 5_000
 
 /** Files that a process needs besides its connections, generously. */
