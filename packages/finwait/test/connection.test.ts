@@ -748,7 +748,7 @@ describe("as an Effect Socket", () => {
     })
   )
 
-  it.effect("a close event half-closes, and what is written after it fails", () =>
+  it.effect("a close event closes, and what is written after it fails", () =>
     Effect.gen(function* () {
       const { here, peer } = yield* pair()
       const writer = yield* here.writer
@@ -761,6 +761,26 @@ describe("as an Effect Socket", () => {
         why._tag === "SocketWriteError" && (why.cause as Error).message,
         "write tcp 127.0.0.1:7000: closed by this side"
       )
+    })
+  )
+
+  it.effect("an abort sends no FIN, though the handler that it ends lets go of its writer", () =>
+    Effect.gen(function* () {
+      const transport = new FakeTransport()
+      const here = yield* connected(transport)
+      const handler = Effect.scoped(
+        Effect.gen(function* () {
+          yield* here.writer
+          const { pull } = yield* here.reader
+          yield* pull
+        })
+      )
+      const handling = yield* Effect.forkChild(Effect.exit(handler))
+      yield* settled
+      yield* Effect.forkChild(here.abort)
+      yield* Fiber.join(handling)
+      yield* settled
+      assert.deepStrictEqual(transport.told, ["reset", "release"])
     })
   )
 

@@ -92,8 +92,10 @@ export class Close implements Ringing {
   }
 
   begin(): void {
-    const { environment, input } = this.connection
+    const { environment, input, output } = this.connection
     if (environment.policy.farewell !== undefined) this.farewell = "failed"
+    // Before the readers hear of it: one that ends may end the writing as well, and FIN makes half an answer look whole.
+    if (this.cause !== undefined) output.abandon()
     input.close()
     if (environment.deadlineMillis > 0) {
       this.deadline = environment.alarms.set(environment.deadlineMillis, this, this.began)

@@ -6,6 +6,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Inspectable from "effect/Inspectable"
 import { Prototype } from "effect/Pipeable"
 import type * as Pull from "effect/Pull"
 import * as Socket from "effect/socket/Socket"
@@ -27,7 +28,7 @@ export interface Owner {
   closed(outcome: CloseOutcome): void
 }
 
-export class ConnectionImpl implements Closing, Receiver {
+export class ConnectionImpl extends Inspectable.Class implements Closing, Receiver {
   readonly transport: Transport
   readonly environment: Environment
   readonly input: Input
@@ -51,6 +52,7 @@ export class ConnectionImpl implements Closing, Receiver {
   private drainWaiters: Array<(exit: Exit.Exit<void>) => void> | undefined
 
   constructor(transport: Transport, environment: Environment) {
+    super()
     this.transport = transport
     this.environment = environment
     this.input = new Input(transport)
@@ -81,6 +83,11 @@ export class ConnectionImpl implements Closing, Receiver {
 
   get name(): string {
     return Address.describe(this.transport.remoteAddress)
+  }
+
+  /** As it is shown and logged: who it is, and not what it is made of, which may have a private key somewhere below. */
+  toJSON() {
+    return { _id: "Connection", local: Address.describe(this.localAddress), remote: this.name, stage: this.stage }
   }
 
   // Reading and writing -----------------------------------------------------------------------------------------------
