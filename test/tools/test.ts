@@ -95,7 +95,7 @@ await check("format", "oxfmt", "--check")
 if (filters.length === 0) {
   await vitest("layers", "test/layering.test.ts")
   await vitest("README and docs", "test/readme.test.ts")
-  const alone = ["layering", "readme", "scorecard", "kernel", "planted"].map((name) => `test/${name}.test.ts`)
+  const alone = ["layering", "readme", "scorecard", "scorecardSockets", "kernel", "planted"].map((name) => `test/${name}.test.ts`)
   await vitest("tests", ...alone.map((file) => `--exclude=${file}`))
   // On all cores, each for itself.
   await check("simulation", "node", "packages/simulate/src/main.ts", "--closes", "100000")
@@ -104,6 +104,7 @@ if (filters.length === 0) {
   await vitest("kernel", "test/kernel.test.ts")
   // By itself: its table says seconds, and they should be the server's, not those of the tests beside it.
   await vitest("scorecard", "test/scorecard.test.ts")
+  await vitest("scorecard of Effect's sockets", "test/scorecardSockets.test.ts")
 } else {
   await vitest(`tests: ${filters.join(" ")}`, ...filters)
 }
