@@ -444,6 +444,7 @@ describe.concurrent("cluster-runner", () => {
 
     leaving.signal("SIGTERM")
     assert.deepStrictEqual(await leaving.ended(), { code: 0, signal: null }, leaving.stderr)
+    const byName = (one: string, other: string) => one.localeCompare(other)
     const renders = (program: Program) =>
       [...program.stderr.matchAll(/render (document-\d+)$/gm)].map(([, name]) => name!)
     const answersBy = ({ pid }: Program) => client.said.filter(({ by }) => by === pid).map(({ document }) => document)
@@ -456,8 +457,8 @@ describe.concurrent("cluster-runner", () => {
     assert.deepStrictEqual(await staying.ended(), { code: 0, signal: null }, staying.stderr)
 
     // Each that was begun is answered, by the one that has begun it.
-    assert.deepStrictEqual(answersBy(leaving).toSorted(), renders(leaving).toSorted())
-    assert.deepStrictEqual(answersBy(staying).toSorted(), renders(staying).toSorted())
+    assert.deepStrictEqual(answersBy(leaving).toSorted(byName), renders(leaving).toSorted(byName))
+    assert.deepStrictEqual(answersBy(staying).toSorted(byName), renders(staying).toSorted(byName))
     for (const { said } of [leaving, staying]) {
       const { clean, handlersInterrupted } = said.at(-1)!["drained"]
       assert.deepStrictEqual({ clean, handlersInterrupted }, { clean: true, handlersInterrupted: 0 })

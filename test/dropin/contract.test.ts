@@ -1,33 +1,68 @@
-/** One set of behaviours, on Effect's own sockets and on Finwait's. */
+/**
+ * One set of behaviours, on Effect's own sockets and on Finwait's. Each row says what both do; or what each does, and why
+ * they differ: the rows with a reason (`because`) are all the differences that there are on purpose.
+ */
 import { Effect } from "effect"
-import { describe, it } from "vitest"
+import { assert, describe, it } from "vitest"
+import { within } from "../../packages/scorecard/src/Waiting.ts"
 import { messages } from "./contract/messages.ts"
+import { mistakes } from "./contract/mistakes.ts"
+import { opening } from "./contract/opening.ts"
+import { reading } from "./contract/reading.ts"
+import type { Row } from "./contract/Row.ts"
 import { serving } from "./contract/serving.ts"
 import { upgrading } from "./contract/upgrading.ts"
-import { writing } from "./contract/writing.ts"
-import { reading } from "./contract/reading.ts"
 import { effects, finwaits, type Sockets, type Transport, world } from "./contract/world.ts"
-import type { Row } from "./contract/Row.ts"
+import { writing } from "./contract/writing.ts"
 
-const observe = (row: Row, sockets: Sockets, transport: Transport): Promise<unknown> =>
-  Promise.race([Effect.runPromise(Effect.scoped(Effect.flatMap(world(sockets, transport), (w) => Effect.tap(row.see(w), (x) => Effect.sync(() => void (globalThis as any).last.push(JSON.stringify(x))))))), new Promise((r) => setTimeout(() => r('HANGS ' + (globalThis as any).last.splice(0).join()), 3000))])
+/** Only tells an end from a hang. */
+const boundMillis = 10_000
+/** For who is known to hang. */
+const hangMillis = 2000
 
-(globalThis as any).last = []
-const groups = { reading, writing, messages, upgrading, serving }
+const observe = (row: Row, sockets: Sockets, transport: Transport, millis: number): Promise<unknown> => {
+  const observed = Effect.runPromise(Effect.scoped(Effect.flatMap(world(sockets, transport), row.see)))
+  return within(millis, observed, `${sockets.name} sockets`)
+}
 
-for (const [group, rows] of Object.entries(groups)) {
-  describe(group, () => {
-    for (const row of rows) {
-      for (const transport of row.over) {
-        it(`${transport}: ${row.what}`, async () => {
-          (globalThis as any).last = []
-          const one = await observe(row, effects, transport).catch((e) => `THROW ${e}`)
-          (globalThis as any).last = []
-          const two = await observe(row, finwaits, transport).catch((e) => `THROW ${e}`)
-          const a = JSON.stringify(one), b = JSON.stringify(two)
-          console.log(a === b ? `SAME ${transport} ${row.what}\n   ${a}` : `DIFF ${transport} ${row.what}\n   E ${a}\n   F ${b}`)
-        })
-      }
+const groups = { opening, reading, writing, messages, upgrading, serving }
+
+const rows = Object.entries(groups).flatMap(([group, rows]) =>
+  rows.flatMap((row) => row.over.map((transport) => ({ group, row, transport, name: `${transport}: ${row.what}` })))
+)
+
+describe.each(Object.keys(groups))("%s", (name) => {
+  for (const { group, name: test, row, transport } of rows) {
+    if (group !== name) continue
+    const isMistaken = mistakes.has(test)
+    it(test, { fails: isMistaken, timeout: 2 * boundMillis + 1000 }, async () => {
+      const expected = row.expected(transport)
+      const [effect, finwait] =
+        "both" in expected ? [expected.both, expected.both] : [expected.effect, expected.finwait]
+      assert.deepStrictEqual(await observe(row, effects, transport, boundMillis), effect)
+      assert.deepStrictEqual(await observe(row, finwaits, transport, isMistaken ? hangMillis : boundMillis), finwait)
+    })
+  }
+})
+
+describe("the table", () => {
+  it("has each behaviour once", () => {
+    const names = rows.map(({ name }) => name)
+    assert.deepStrictEqual(names, [...new Set(names)])
+  })
+
+  it("has every mistake", () => {
+    const names = new Set(rows.map(({ name }) => name))
+    assert.deepStrictEqual(
+      [...mistakes.keys()].filter((name) => !names.has(name)),
+      []
+    )
+  })
+
+  it("calls a difference what is one", () => {
+    for (const { name, row, transport } of rows) {
+      const expected = row.expected(transport)
+      if ("because" in expected) assert.notDeepEqual(expected.effect, expected.finwait, name)
     }
   })
-}
+})

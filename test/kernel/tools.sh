@@ -9,6 +9,8 @@ command -v tcpdump >/dev/null || tools+=(tcpdump)
 command -v socat >/dev/null || tools+=(socat)
 command -v strace >/dev/null || tools+=(strace)
 command -v python3 >/dev/null || tools+=(python3)
+command -v openssl >/dev/null || tools+=(openssl)
+command -v curl >/dev/null || tools+=(curl)
 
 # Larger than all the others together, and so on its own: what it costs when it cannot be had is the browser's suite.
 browser=()

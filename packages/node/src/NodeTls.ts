@@ -27,11 +27,12 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Pull from "effect/Pull"
+import * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -40,6 +41,7 @@ import type { Connection } from "finwait/Connection"
 import * as Network from "finwait/Network"
 import { type NetworkError, type Reason, SystemFailure } from "finwait/NetworkError"
 import * as Transport from "finwait/Transport"
+import { Buffer } from "node:buffer"
 import * as Fs from "node:fs/promises"
 import * as Tls from "node:tls"
 import { failure } from "./internal/failures.ts"
@@ -145,7 +147,8 @@ const pem = (identity: Identity | undefined): Tls.SecureContextOptions =>
         ...(identity.passphrase === undefined ? {} : { passphrase: Redacted.value(identity.passphrase) })
       }
 
-const bytesOf = (text: string | Uint8Array): string | Buffer => (typeof text === "string" ? text : Buffer.from(text))
+/** Never text: Node takes an empty one for none at all, and would serve without a certificate. */
+const bytesOf = (text: string | Uint8Array): Buffer => Buffer.from(text as string)
 
 const caOf = (ca: ServerOptions["ca"]): Tls.SecureContextOptions => {
   if (ca === undefined) return {}
@@ -166,6 +169,9 @@ const unusable = (error: unknown): Reason => {
 
 const attempt = <A>(act: () => A): Effect.Effect<A, Reason> => Effect.try({ try: act, catch: unusable })
 
+const withoutFirst = (error: unknown): string =>
+  Cause.isDone(error) ? "the stream of identities has ended before its first" : `the stream of identities: ${String(error)}`
+
 /** The certificate to begin with, and how to hear of others. */
 const identities = Effect.fnUntraced(function* (
   identity: ServerOptions["identity"]
@@ -175,10 +181,11 @@ const identities = Effect.fnUntraced(function* (
   Scope.Scope
 > {
   if (!Stream.isStream(identity)) return { first: identity, others: undefined }
-  const pull = yield* Stream.toPull(identity)
-  const next = Effect.map(pull, (all) => all.at(-1)!)
+  // One by one: behind a good one there may be another that cannot be used, in the same chunk.
+  const pull = yield* Stream.toPull(Stream.rechunk(identity, 1))
+  const next = Effect.map(pull, ([one]) => one)
   const first = yield* Effect.mapError(next, (error) =>
-    unusable(error instanceof Error ? error : new Error("the stream of identities has ended before its first"))
+    unusable(error instanceof Error ? error : new Error(withoutFirst(error)))
   )
   return { first, others: next }
 })
@@ -238,7 +245,11 @@ const replacing = (
       )
     )
   ).pipe(
-    Effect.catchCause((cause) => Effect.logDebug("TLS: no more certificates will come", cause)),
+    Effect.catchCause((cause) =>
+      Pull.isDoneCause(cause)
+        ? Effect.logDebug("TLS: no more certificates will come")
+        : Effect.logWarning("TLS: the stream of certificates has failed, the last one stays", cause)
+    ),
     Effect.asVoid
   )
 

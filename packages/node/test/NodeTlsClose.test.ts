@@ -1,13 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Connection } from "finwait/Connection"
-import * as ClosePolicy from "finwait/ClosePolicy"
 import type { CloseOutcome } from "finwait/CloseOutcome"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Network from "finwait/Network"
 import * as Scope from "effect/Scope"
-import { openSockets, rawListener, serve, turn, until } from "./support/network.ts"
+import { openSockets, serve, until } from "./support/network.ts"
 import { givenAway, only, onTls, options, tlsClient, tlsListener, versions } from "./support/tls.ts"
 import { wire } from "./support/tlsWire.ts"
 
@@ -229,49 +228,6 @@ for (const version of versions) {
           chosen
         )
       )
-
-      it.live("when both have ended and nobody has read it, an abort does not have to wait", () =>
-        onTls(
-          Effect.gen(function* () {
-            const listener = yield* tlsListener(only(version))
-            const { last, url } = yield* wire(listener.url)
-            const client = yield* Network.connect(url)
-            const peer = yield* listener.next
-            peer.socket.end("unread")
-            yield* client.closeWrite
-            const { fromClient, fromServer } = yield* last
-            yield* until(() => fromClient.ending === "FIN" && fromServer.ending === "FIN", "both have ended")
-            yield* Effect.repeat(turn, { times: 20 })
-            const outcome = yield* client.abort
-            assert.strictEqual(outcome._tag, "Aborted")
-            assert.isBelow(outcome.closeMillis, 900)
-          }),
-          chosen
-        )
-      )
     })
   }
 }
-
-describe("a handshake that is not answered", () => {
-  it.live("an interruption of connect leaves no socket", () =>
-    onTls(
-      Effect.gen(function* () {
-        const silent = yield* rawListener()
-        const before = openSockets()
-        const dialling = yield* Effect.forkChild(Effect.scoped(Network.connect(silent.url)), { startImmediately: true })
-        const peer = yield* silent.next
-        let hello = 0
-        peer.on("data", (bytes) => (hello += bytes.length))
-        let end: string | undefined
-        peer.on("error", (error: NodeJS.ErrnoException) => (end = error.code)).on("end", () => (end = "FIN"))
-        yield* until(() => hello > 0, "the client says hello")
-        yield* Fiber.interrupt(dialling)
-        yield* until(() => end !== undefined, "the peer hears of it")
-        assert.strictEqual(end, "ECONNRESET")
-        peer.destroy()
-        yield* until(() => openSockets() === before, "all sockets are closed")
-      }).pipe(Effect.provide(ClosePolicy.layer({ deadline: "1 second" })))
-    )
-  )
-})

@@ -85,13 +85,44 @@ describe("a pipe of a WebSocket", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("hands over the rest of what is held, and nothing twice", () =>
+    Effect.gen(function* () {
+      const { accepted, url } = yield* listening()
+      const peer = yield* handMade(url)
+      const pipe = accepted[0]!
+      const told: Array<string> = []
+      pipe.attach({
+        onData: (bytes) => {
+          told.push(String(bytes))
+          pipe.pause()
+        },
+        onEnd: () => told.push("end"),
+        onWritable: () => {},
+        onFlushed: () => {},
+        onBroken: () => told.push("broken"),
+        onReleased: () => told.push("released")
+      })
+      pipe.resume()
+      yield* peer.send(...["one", "two", "three"].map((word) => frame(opcodes.text, word)))
+      yield* until(() => told.length === 1, "the first")
+      pipe.resume()
+      yield* until(() => told.length === 2, "the second")
+      peer.raw.socket.resetAndDestroy()
+      yield* until(() => {
+        if (!told.includes("broken")) pipe.write(new Uint8Array(1))
+        return told.includes("released")
+      }, "the break")
+      assert.deepStrictEqual(told, ["one", "two", "three", "broken", "released"])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("calls back who waits for messages to be unpacked that never will be", () =>
     Effect.gen(function* () {
-      const { accepted, url } = yield* listening({ perMessageDeflate: true, maxPayload: 1000 })
+      const { accepted, url } = yield* listening({ perMessageDeflate: true })
       const bomb = yield* client(url, [], { perMessageDeflate: true })
       const pipe = accepted[0]!
       const told = heardOf(pipe)
-      bomb.socket.send(Buffer.alloc(50_000_000))
+      bomb.socket.send(Buffer.alloc(40_000_000))
       yield* until(() => bomb.socket.bufferedAmount === 0, "it is sent")
       pipe.resume()
       let calls = 0
@@ -106,7 +137,10 @@ describe("a pipe of a WebSocket", () => {
   it.live("whose stream the peer has ended is released when its own side has, and not before", () =>
     Effect.gen(function* () {
       const { accepted, url } = yield* listening()
-      for (const goodbye of [frame(opcodes.close, closing(1000)), Buffer.alloc(0)]) {
+      for (const [goodbye, answer] of [
+        [frame(opcodes.close, closing(4000, "bye")), "4000 bye"],
+        [Buffer.alloc(0), undefined]
+      ] as const) {
         const peer = yield* handMade(url)
         const pipe = accepted.pop()!
         const told = heardOf(pipe)
@@ -115,10 +149,78 @@ describe("a pipe of a WebSocket", () => {
         assert.strictEqual(yield* peer.ended(), "FIN")
         for (let i = 0; i < 100; i++) yield* turn
         assert.deepStrictEqual(told, ["end"])
+        assert.strictEqual(peer.goodbye, answer)
         pipe.closeWrite()
         yield* until(() => told.length === 3, "the release")
         assert.deepStrictEqual(told, ["end", "flushed", "released"])
       }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that has said and heard goodbye is not broken by what comes then", () =>
+    Effect.gen(function* () {
+      const { accepted, url } = yield* listening()
+      const peer = yield* handMade(url)
+      const pipe = accepted[0]!
+      const told = heardOf(pipe)
+      pipe.resume()
+      pipe.closeWrite()
+      assert.strictEqual(yield* peer.hearsGoodbye(), "1000")
+      peer.raw.socket.write(frame(opcodes.close, closing(1000)))
+      peer.raw.socket.resetAndDestroy()
+      yield* until(() => told.includes("released"), "the release")
+      assert.deepStrictEqual(told, ["flushed", "end", "released"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that is paused once both have said goodbye is released with the stream", () =>
+    Effect.gen(function* () {
+      const { accepted, url } = yield* listening()
+      const peer = yield* handMade(url, { answersFin: false })
+      const pipe = accepted[0]!
+      const told = heardOf(pipe)
+      pipe.resume()
+      yield* peer.send(frame(opcodes.close, closing(1000)))
+      yield* until(() => told.length === 1, "the goodbye")
+      pipe.pause()
+      pipe.closeWrite()
+      assert.strictEqual(yield* peer.ended(), "FIN")
+      // Behind a goodbye there is nothing to be heard, but the end of it.
+      peer.raw.socket.end(Buffer.alloc(1_000_000))
+      yield* until(() => told.length === 3, "the release")
+      assert.deepStrictEqual(told, ["end", "flushed", "released"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is reset in the very turn in which both goodbyes are said, and leaks nothing", () =>
+    Effect.gen(function* () {
+      const { accepted, url } = yield* listening()
+      const before = openSockets()
+      for (let i = 0; i < 10; i++) {
+        const told: Array<string> = []
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const peer = yield* handMade(url)
+            const pipe = accepted.pop()!
+            pipe.attach({
+              onData: () => {},
+              // `ws` has just ended the stream.
+              onEnd: () => pipe.reset(),
+              onWritable: () => {},
+              onFlushed: () => {},
+              onBroken: (code) => told.push(code),
+              onReleased: () => told.push("released")
+            })
+            pipe.resume()
+            pipe.closeWrite()
+            yield* peer.hearsGoodbye()
+            yield* peer.send(frame(opcodes.close, closing(1000)))
+            yield* until(() => told.length > 0, "the release")
+            assert.deepStrictEqual(told, ["released"])
+          })
+        )
+      }
+      yield* until(() => openSockets() === before, "all sockets are closed")
     }).pipe(Effect.scoped)
   )
 })

@@ -1,33 +1,26 @@
-import { Effect, Fiber } from "effect"
-import { finwaits, effects, world, accepting, pair, how } from "./world.ts"
+import { Effect, Fiber, References, Deferred } from "effect"
+import * as NS from "@finwait/node/NodeSocketServer"
+import * as NC from "@finwait/node/NodeSocket"
 import { Redacted } from "effect"
 import { certificate } from "./certificate.ts"
 const server = { key: Redacted.make(certificate.key), cert: certificate.cert }
-for (const s of [effects, finwaits]) {
 const t=performance.now()
 const log=(...a:any[])=>console.log(Math.round(performance.now()-t),...a)
 await Effect.runPromise(Effect.scoped(Effect.gen(function*(){
-  const w = yield* world(s,"tcp")
-  const ends = yield* pair(w, yield* accepting(w))
-  const f = yield* Effect.forkChild(Effect.tap(how(ends.server.reader.upgrade(server)), (x)=>Effect.sync(()=>log("server",x))))
-  log("client", yield* how(ends.client.reader.upgrade({servername:"localhost"})))
-  log("clientpull", yield* how(ends.client.reader.pull))
-  yield* Fiber.join(f)
-  log("serverpull", yield* how(ends.server.reader.pull))
-})).pipe(Effect.timeout(13000), Effect.exit))
+  const s = yield* NS.make({host:"127.0.0.1",port:0})
+  const done = yield* Deferred.make<void>()
+  yield* Effect.forkScoped(s.run((socket)=>Effect.gen(function*(){
+    const r = yield* socket.reader
+    log("server", (yield* Effect.exit(r.upgrade(server)))._tag)
+    if (process.argv[2]==="wait") yield* Deferred.await(done)
+    log("handler ends")
+  }).pipe(Effect.scoped)))
+  const c = yield* NC.makeNet({host:"127.0.0.1",port:(s.address as any).port})
+  const r = yield* c.reader
+  log("client", (yield* Effect.exit(r.upgrade({servername:"localhost"})))._tag)
+  yield* Effect.sleep(300)
+  yield* Deferred.succeed(done, void 0)
+  yield* Effect.sleep(300)
+  log("end")
+})).pipe(Effect.provideService(References.MinimumLogLevel,"All"), Effect.exit))
 log("closed")
-}
-for (const s of [effects, finwaits]) {
-const t=performance.now()
-const log=(...a:any[])=>console.log(Math.round(performance.now()-t),...a)
-await Effect.runPromise(Effect.scoped(Effect.gen(function*(){
-  const w = yield* world(s,"tcp")
-  const ends = yield* pair(w, yield* accepting(w))
-  yield* ends.client.writer.write("hello")
-  yield* Effect.sleep(100)
-  log("server", yield* how(ends.server.reader.upgrade()))
-  yield* ends.client.writer.write(" and more")
-  log("pull", yield* Effect.exit(ends.server.reader.pull))
-})).pipe(Effect.timeout(13000), Effect.exit))
-log("closed")
-}

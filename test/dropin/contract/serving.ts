@@ -1,12 +1,10 @@
 /** The server: who is served, with what, and how it ends. */
-import { Context, Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { Socket, SocketServer } from "effect/socket"
 import * as Net from "node:net"
 import { TLSSocket } from "node:tls"
-import { all, byteStreams, type Row } from "./Row.ts"
-import { accepting, how, portOf, reads, readsAll, textOf, turns, type World } from "./world.ts"
-
-const todo = () => ({ both: "?" })
+import { all, both, byteStreams, differ, type Row } from "./Row.ts"
+import { how, reads, readsAll, textOf, turns, type World } from "./world.ts"
 
 const echo = Effect.fnUntraced(function* (socket: Socket.Socket) {
   const { writeAll } = yield* socket.writer
@@ -14,18 +12,24 @@ const echo = Effect.fnUntraced(function* (socket: Socket.Socket) {
   while (true) yield* writeAll(yield* pull)
 }, Effect.scoped)
 
-/** A client that has been served, so that its handler is known to run. */
+/** A client that has said hello, and been answered: so its handler runs. */
 const served = Effect.fnUntraced(function* (world: World) {
   const client = yield* world.client
   const reader = yield* client.reader
   const writer = yield* client.writer
   yield* writer.write("hello")
-  yield* reads({ reader }, 5)
-  return { reader, writer }
+  return { reader, writer, answer: yield* reads({ reader }, 5) }
 })
 
-const messageOf = (error: unknown): unknown =>
-  error instanceof SocketServer.SocketServerError ? `${error._tag}: ${error.reason._tag}` : String(error)
+/** Node's socket under a connection, where a handler finds it. */
+const netSocket = (world: World) =>
+  Effect.map(Effect.serviceOption(world.sockets.client.NetSocket), (found) => Option.getOrThrow(found))
+
+/** Why a run has failed. */
+const reasonOf = (exit: Exit.Exit<unknown, unknown>): string => {
+  const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  return error instanceof SocketServer.SocketServerError ? error.reason._tag : String(error)
+}
 
 class Name extends Context.Service<Name, string>()("test/Name") {}
 
@@ -33,28 +37,29 @@ export const serving: ReadonlyArray<Row> = [
   {
     what: "its address is known before it runs",
     over: all,
-    see: ({ server }) =>
-      Effect.sync(() => ({
-        ...server.address,
-        ...("port" in server.address ? { port: server.address.port > 0 } : { path: server.address.path.length > 0 })
-      })),
-    expected: todo
+    see: ({ server: { address } }) =>
+      Effect.succeed(
+        "port" in address ? `${String(address.address)}, ${address.port > 0}` : address.path.endsWith(".sock")
+      ),
+    expected: (transport) => ({ both: transport === "unix" ? true : "127.0.0.1, true" })
   },
   {
     what: "who comes before it runs waits, with what he has said",
     over: all,
     see: (world) =>
       Effect.gen(function* () {
-        const early = yield* Effect.forkScoped(served(world), { startImmediately: true })
-        const client = yield* world.client
-        const { pull } = yield* client.reader
-        const { write } = yield* client.writer
-        yield* write("early")
-        yield* world.serve(echo)
-        yield* Fiber.join(early)
-        return textOf(yield* pull)
+        const scope = yield* Effect.scope
+        return yield* Effect.scoped(
+          Effect.gen(function* () {
+            const first = yield* Effect.forkScoped(served(world), { startImmediately: true })
+            const second = yield* Effect.forkScoped(served(world), { startImmediately: true })
+            yield* turns
+            yield* Scope.provide(world.serve(echo), scope)
+            return [(yield* Fiber.join(first)).answer, (yield* Fiber.join(second)).answer]
+          })
+        )
       }),
-    expected: todo
+    expected: both(["hello", "hello"])
   },
   {
     what: "what a handler finds in its context",
@@ -62,38 +67,41 @@ export const serving: ReadonlyArray<Row> = [
     see: (world) =>
       Effect.gen(function* () {
         const seen = yield* Deferred.make<unknown>()
-        const look = Effect.gen(function* () {
-          const context = yield* Effect.context<never>()
+        const look = Effect.map(Effect.context<never>(), (context) => {
           const has = <I, S>(key: Context.Key<I, S>) => Option.getOrUndefined(Context.getOption(context, key))
           const net = has(world.sockets.client.NetSocket)
-          const request = has(world.sockets.server.IncomingMessage)
-          const webSocket = has(Socket.WebSocket)
           return {
             name: has(Name),
             scope: has(Scope.Scope) !== undefined,
-            netSocket: net === undefined ? undefined : net instanceof Net.Socket && !net.destroyed,
-            tls: net instanceof TLSSocket,
-            remote: net?.remoteAddress,
-            request: request?.url,
-            webSocket: webSocket?.readyState
+            net: net instanceof TLSSocket ? "tls" : net instanceof Net.Socket ? "net" : "none",
+            isOpen: net?.destroyed === false,
+            peer: net?.remoteAddress ?? "none",
+            request: has(world.sockets.server.IncomingMessage)?.url ?? "none",
+            webSocket: has(Socket.WebSocket)?.readyState ?? "none"
           }
         })
-        yield* Effect.provideService(
-          world.serve((socket) =>
-            Effect.andThen(look, (found) =>
-              Effect.andThen(Effect.scoped(socket.reader), Deferred.succeed(seen, found))
-            )
-          ),
-          Name,
-          "ada"
-        )
+        const handler = (socket: Socket.Socket) =>
+          Effect.flatMap(look, (found) => Effect.andThen(Effect.scoped(socket.reader), Deferred.succeed(seen, found)))
+        yield* Effect.provideService(world.serve(handler), Name, "ada")
         yield* Effect.flatMap(world.client, ({ reader }) => reader)
         return yield* Deferred.await(seen)
       }),
-    expected: todo
+    expected: (transport) => {
+      const found = { name: "ada", scope: false, request: "none", webSocket: "none" }
+      switch (transport) {
+        case "tcp":
+          return { both: { ...found, net: "net", isOpen: true, peer: "127.0.0.1" } }
+        case "unix":
+          return { both: { ...found, net: "net", isOpen: true, peer: "none" } }
+        case "tls":
+          return { both: { ...found, net: "tls", isOpen: true, peer: "127.0.0.1" } }
+        case "websocket":
+          return { both: { ...found, net: "none", isOpen: false, peer: "none", request: "/", webSocket: 1 } }
+      }
+    }
   },
   {
-    what: "a handler that fails or dies ends its own connection and no other",
+    what: "a handler that fails or dies ends its own connection and no other, and is logged",
     over: all,
     see: (world) =>
       Effect.gen(function* () {
@@ -110,23 +118,36 @@ export const serving: ReadonlyArray<Row> = [
           }, Effect.scoped)
         )
         const other = yield* served(world)
-        const ends: Array<unknown> = []
+        const ends: Array<string> = []
         for (const word of ["fail", "die"]) {
           yield* Effect.scoped(
             Effect.gen(function* () {
               const client = yield* served(world)
               yield* client.writer.write(word)
-              ends.push(yield* readsAll(client))
+              ends.push((yield* readsAll(client)).end)
             })
           )
         }
         yield* other.writer.write("still here")
         return { ends, other: yield* reads(other, 10), logged: world.logged.length }
       }),
-    expected: todo
+    expected: (transport) => {
+      const seen = (code: number) => ({
+        ends: [`SocketCloseError ${code}`, `SocketCloseError ${code}`],
+        other: "still here",
+        logged: 2
+      })
+      return transport === "websocket"
+        ? {
+            effect: seen(1005),
+            finwait: seen(1000),
+            because: "a server says 1000, where Effect's says no code at all"
+          }
+        : { both: seen(1000) }
+    }
   },
   {
-    what: "a peer that ends is an error of the handler: what the log hears of it",
+    what: "a peer that ends fails the handler's pull: what is logged of it",
     over: all,
     see: (world) =>
       Effect.gen(function* () {
@@ -134,32 +155,32 @@ export const serving: ReadonlyArray<Row> = [
         yield* world.serve((socket) => Effect.ensuring(echo(socket), Deferred.succeed(ended, void 0)))
         yield* Effect.scoped(served(world))
         yield* Deferred.await(ended)
-        // Another one, so that the first is logged.
-        yield* served(world)
+        yield* turns
         return world.logged
       }),
-    expected: todo
+    expected: differ(
+      "what a peer can bring about at will does not fill the log",
+      ["Unhandled error in SocketServer"],
+      []
+    )
   },
   {
-    what: "a handler that ends without reading",
+    what: "a handler that ends without having read",
     over: byteStreams,
     see: (world) =>
       Effect.gen(function* () {
         const ended = yield* Deferred.make<Net.Socket>()
-        yield* world.serve(() =>
-          Effect.flatMap(Effect.serviceOption(world.sockets.client.NetSocket), (net) =>
-            Deferred.succeed(ended, Option.getOrThrow(net))
-          )
-        )
+        yield* world.serve(() => Effect.flatMap(netSocket(world), (net) => Deferred.succeed(ended, net)))
         const client = yield* world.client
         yield* client.reader
         const net = yield* Deferred.await(ended)
-        // Who is not closed now never will be: the server would wait for it.
-        yield* Effect.addFinalizer(() => Effect.sync(() => net.destroy()))
         yield* turns
-        return net.writableEnded ? "is closed" : "stays open"
+        const seen = net.writableEnded ? "its connection is closed" : "its connection stays open"
+        // With Effect's, the end of the server would wait for it for ever.
+        if (!net.writableEnded) yield* Effect.addFinalizer(() => Effect.sync(() => net.destroy()))
+        return seen
       }),
-    expected: todo
+    expected: differ("a connection belongs to its handler", "its connection stays open", "its connection is closed")
   },
   {
     what: "a handler destroys Node's own socket: its pull ends, and the peer hears an end",
@@ -169,7 +190,7 @@ export const serving: ReadonlyArray<Row> = [
         const ended = yield* Deferred.make<string>()
         yield* world.serve((socket) =>
           Effect.gen(function* () {
-            const net = Option.getOrThrow(yield* Effect.serviceOption(world.sockets.client.NetSocket))
+            const net = yield* netSocket(world)
             const { pull } = yield* socket.reader
             yield* pull
             const pulling = yield* Effect.forkChild(how(pull), { startImmediately: true })
@@ -180,29 +201,28 @@ export const serving: ReadonlyArray<Row> = [
         const client = yield* world.client
         const reader = yield* client.reader
         const { write } = yield* client.writer
-        yield* write("kick me")
+        yield* write("send me away")
         const { end } = yield* readsAll({ reader })
         return { peer: end, pull: yield* Deferred.await(ended) }
       }),
-    expected: todo
+    expected: both({ peer: "SocketCloseError 1000", pull: "SocketCloseError 1000" })
   },
   {
     what: "a port, or a path, that is taken",
     over: all,
-    see: (world) =>
+    see: ({ server: { address }, sockets: { server }, transport }) =>
       Effect.gen(function* () {
-        const { server } = world.sockets
-        const { address } = world.server
-        const again =
-          "path" in address
-            ? server.make({ path: address.path })
-            : world.transport === "websocket"
-              ? server.makeWebSocket({ host: "127.0.0.1", port: address.port })
-              : server.make({ host: "127.0.0.1", port: address.port })
-        const { reason } = yield* Effect.flip(again)
-        return `${reason._tag}, because of an error: ${reason.cause instanceof Error}`
+        const where = "path" in address ? { path: address.path } : { host: "127.0.0.1", port: address.port }
+        const listening =
+          transport === "websocket"
+            ? server.makeWebSocket({ host: "127.0.0.1", port: "port" in address ? address.port : 0 })
+            : transport === "tls"
+              ? server.makeTls(where)
+              : server.make(where)
+        const { reason } = yield* Effect.flip(listening)
+        return `${reason._tag}, because of an ${reason.cause instanceof Error ? "error" : "unknown"}`
       }),
-    expected: todo
+    expected: both("SocketServerOpenError, because of an error")
   },
   {
     what: "run is interrupted while a handler works",
@@ -210,42 +230,54 @@ export const serving: ReadonlyArray<Row> = [
     see: (world) =>
       Effect.gen(function* () {
         const went: Array<string> = []
-        const release = yield* Deferred.make<void>()
-        const fiber = yield* world.serve(
-          Effect.fnUntraced(function* (socket) {
-            const { write, writeAll } = yield* socket.writer
-            const { pull } = yield* socket.reader
-            yield* writeAll(yield* pull)
-            went.push(`pull: ${yield* how(pull)}`)
-            yield* Deferred.await(release)
-            yield* write("answer")
-            went.push("answered")
-          }, (effect) => Effect.scoped(Effect.onInterrupt(effect, () => Effect.sync(() => went.push("interrupted")))))
+        const work = yield* Deferred.make<void>()
+        const handler = Effect.fnUntraced(function* (socket: Socket.Socket) {
+          const { write, writeAll } = yield* socket.writer
+          const { pull } = yield* socket.reader
+          yield* writeAll(yield* pull)
+          went.push(yield* how(pull))
+          yield* Deferred.await(work)
+          yield* write("answer")
+          went.push("answered")
+        }, Effect.scoped)
+        const running = yield* world.serve((socket) =>
+          Effect.onInterrupt(handler(socket), () => Effect.sync(() => went.push("interrupted")))
         )
-        const client = yield* served(world)
-        const stopping = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
-        yield* Deferred.succeed(release, void 0)
-        const heard = yield* readsAll(client)
-        return { went, heard, stopping, ended: undefined }
-      }).pipe(
-        Effect.flatMap(({ stopping, ...seen }) => Effect.as(Effect.forkScoped(Fiber.join(stopping)), seen))
-      ),
-    expected: todo
+        const heard = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const client = yield* served(world)
+            yield* Effect.forkDetach(Fiber.interrupt(running), { startImmediately: true })
+            yield* Deferred.succeed(work, void 0)
+            return yield* readsAll(client)
+          })
+        )
+        yield* Fiber.await(running)
+        return { went, heard }
+      }),
+    expected: (transport) => {
+      const [own, ours] = transport === "websocket" ? [1005, 1001] : [1000, 1000]
+      return {
+        effect: { went: ["interrupted"], heard: { text: "", end: `SocketCloseError ${own}` } },
+        finwait: {
+          went: ["SocketCloseError 1000", "answered"],
+          heard: { text: "answer", end: `SocketCloseError ${ours}` }
+        },
+        because: "an interruption drains: the input ends, and what is in hand is finished; a WebSocket hears 1001"
+      }
+    }
   },
   {
     what: "a second run, after the first was interrupted",
     over: all,
     see: (world) =>
       Effect.gen(function* () {
-        const fiber = yield* world.serve(echo)
-        yield* Fiber.interrupt(fiber)
+        yield* Fiber.interrupt(yield* world.serve(echo))
         const second = yield* world.serve(echo)
-        const failing = Effect.map(Effect.exit(Fiber.join(second)), (exit) =>
-          Exit.isFailure(exit) ? messageOf(exit.cause.reasons.map((r) => (r._tag === "Fail" ? r.error : r._tag))[0]) : "?"
-        )
-        return yield* Effect.raceFirst(failing, Effect.as(Effect.scoped(served(world)), "it serves"))
+        yield* turns
+        const exit = second.pollUnsafe()
+        return exit === undefined ? (yield* Effect.scoped(served(world))).answer : reasonOf(exit)
       }),
-    expected: todo
+    expected: differ("a server that has drained listens no more", "hello", "SocketServerUnknownError")
   },
   {
     what: "a second run, while the first runs",
@@ -253,7 +285,6 @@ export const serving: ReadonlyArray<Row> = [
     see: (world) =>
       Effect.gen(function* () {
         yield* world.serve(echo)
-        yield* Effect.scoped(served(world))
         const second = yield* world.serve((socket) =>
           Effect.scoped(
             Effect.gen(function* () {
@@ -265,80 +296,76 @@ export const serving: ReadonlyArray<Row> = [
             })
           )
         )
-        const failing = Effect.map(Effect.exit(Fiber.join(second)), (exit) =>
-          Exit.isFailure(exit) ? messageOf(exit.cause.reasons.map((r) => (r._tag === "Fail" ? r.error : r._tag))[0]) : "?"
-        )
-        const asking = Effect.scoped(
-          Effect.gen(function* () {
-            const client = yield* world.client
-            const reader = yield* client.reader
-            const { write } = yield* client.writer
-            yield* write("hello")
-            return yield* reads({ reader }, 5)
-          })
-        )
-        return [second.pollUnsafe() === undefined ? "runs" : yield* failing, yield* asking]
+        yield* turns
+        const exit = second.pollUnsafe()
+        const { answer } = yield* Effect.scoped(served(world))
+        return { second: exit === undefined ? "runs" : reasonOf(exit), answer }
       }),
-    expected: todo
+    expected: differ(
+      "two at a time are a mistake",
+      { second: "runs", answer: "other" },
+      { second: "SocketServerUnknownError", answer: "hello" }
+    )
   },
   {
-    what: "its scope ends while clients are connected and it runs",
+    what: "its scope ends while it runs, and a client is connected",
     over: all,
     see: (world) =>
       Effect.gen(function* () {
-        const ended = yield* Deferred.make<string>()
-        yield* world.serve(
-          Effect.fnUntraced(function* (socket: Socket.Socket) {
-            const { writeAll } = yield* socket.writer
-            const { pull } = yield* socket.reader
-            while (true) {
-              const frames = yield* Effect.tapError(pull, (error) => Deferred.succeed(ended, error.reason._tag))
-              yield* writeAll(frames)
-            }
-          }, Effect.scoped)
+        const ended = yield* Deferred.make<void>()
+        yield* world.serve((socket) => Effect.ensuring(echo(socket), Deferred.succeed(ended, void 0)))
+        const closing = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const client = yield* served(world)
+            const closing = yield* Effect.forkDetach(world.close, { startImmediately: true })
+            const exchange = Effect.andThen(client.writer.write("again"), reads(client, 5))
+            const seen = yield* Effect.raceFirst(
+              Effect.as(exchange, "it is served on"),
+              Effect.as(Deferred.await(ended), "its handler's input ends")
+            ).pipe(Effect.catch(() => Effect.as(Deferred.await(ended), "its handler's input ends")))
+            return { closing, seen }
+          })
         )
-        const client = yield* world.client
-        const scope = yield* Scope.make()
-        const reader = yield* Scope.provide(client.reader, scope)
-        const { write } = yield* client.writer
-        yield* write("hello")
-        yield* reads({ reader }, 5)
-        const closing = yield* Effect.forkChild(world.close, { startImmediately: true })
-        const exchange = Effect.andThen(write("again"), reads({ reader }, 5)).pipe(
-          Effect.match({ onSuccess: () => "goes on", onFailure: ({ reason }) => reason._tag })
-        )
-        const went = yield* Effect.raceFirst(exchange, Effect.map(Deferred.await(ended), () => "the handler's input ends"))
-        yield* Effect.forkScoped(Scope.close(scope, Exit.void))
-        yield* Fiber.join(closing)
-        return went
+        yield* Fiber.join(closing.closing)
+        return closing.seen
       }),
-    expected: todo
+    expected: differ("the end of the scope drains", "it is served on", "its handler's input ends")
   },
   {
     what: "its scope ends before it runs, while somebody waits",
+    // With Effect's over TLS, somebody whose handshake is not over yet is waited for, for ever.
     over: ["tcp", "unix", "websocket"],
     see: (world) =>
       Effect.gen(function* () {
         const client = yield* world.client
         const reader = yield* client.reader
         yield* Effect.forkScoped(world.close, { startImmediately: true })
-        const { end } = yield* readsAll({ reader })
-        return end
+        return (yield* readsAll({ reader })).end
       }),
-    expected: todo
+    expected: (transport) => {
+      switch (transport) {
+        case "websocket":
+          return { both: "SocketReadError" }
+        case "unix":
+          return { both: "SocketCloseError 1000" }
+        default:
+          return {
+            effect: "SocketCloseError 1000",
+            finwait: "SocketReadError",
+            because: "who was not served is reset, so that nobody takes an end for an answer"
+          }
+      }
+    }
   },
   {
     what: "after the end of its scope nobody listens",
     over: all,
     see: (world) =>
       Effect.gen(function* () {
-        const fiber = yield* world.serve(echo)
-        yield* Fiber.interrupt(fiber)
+        yield* Fiber.interrupt(yield* world.serve(echo))
         yield* world.close
         return yield* how(Effect.flatMap(world.client, ({ reader }) => reader))
       }),
-    expected: todo
+    expected: both("SocketOpenError Unknown")
   }
 ]
-
-void accepting

@@ -97,8 +97,11 @@ const program = Effect.gen(function* () {
 
 program.pipe(
   Effect.scoped,
-  Effect.provide(RoomLive),
-  Effect.provide(NodeSocketServer.layerWebSocket({ host: "127.0.0.1", port: 0 })),
-  Effect.provide(NodeSocket.layerWebSocketConstructor),
+  Effect.provide(
+    RoomLive.pipe(
+      Layer.provideMerge(NodeSocketServer.layerWebSocket({ host: "127.0.0.1", port: 0 })),
+      Layer.merge(NodeSocket.layerWebSocketConstructor)
+    )
+  ),
   NodeRuntime.runMain
 )

@@ -67,9 +67,9 @@ const customer = Effect.fnUntraced(function* (name: string) {
 }, Effect.scoped)
 
 const program = Effect.andThen(customer("ada"), customer("bob")).pipe(
-  Effect.provide(Layer.merge(Client, Server)),
-  Effect.provide(ServerLive),
-  Effect.provide(RpcSerialization.layerJsonRpc())
+  Effect.provide(
+    Layer.merge(Client, Server).pipe(Layer.provide(ServerLive), Layer.provide(RpcSerialization.layerJsonRpc()))
+  )
 )
 
 NodeRuntime.runMain(program)

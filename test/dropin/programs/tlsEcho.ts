@@ -93,7 +93,8 @@ const program = Effect.gen(function* () {
 })
 
 program.pipe(
-  Effect.provide(EchoLive),
-  Effect.provide(NodeSocketServer.layerTls({ port: 0, key, cert, ALPNProtocols: ["echo"] })),
+  Effect.provide(
+    EchoLive.pipe(Layer.provideMerge(NodeSocketServer.layerTls({ port: 0, key, cert, ALPNProtocols: ["echo"] })))
+  ),
   NodeRuntime.runMain
 )

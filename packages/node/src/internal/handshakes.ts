@@ -8,6 +8,8 @@
  * reasons why these clocks are here and not in the close.
  */
 import * as Duration from "effect/Duration"
+import * as Inspectable from "effect/Inspectable"
+import * as Address from "finwait/Address"
 import type { Acceptor, AcceptReceiver, Transport } from "finwait/Transport"
 import { onNextTurns } from "./turns.ts"
 
@@ -51,7 +53,7 @@ const timerMillisMax = 2 ** 31 - 1
 /** What the system holds for a pipe has been read after so many turns: see `catchUp.ts`. */
 const readingTurns = 2
 
-export abstract class HandshakingAcceptor implements Acceptor, AcceptReceiver {
+export abstract class HandshakingAcceptor extends Inspectable.Class implements Acceptor, AcceptReceiver {
   private readonly base: Acceptor
   private readonly limits: HandshakeLimits
   private receiver: AcceptReceiver | undefined
@@ -64,6 +66,7 @@ export abstract class HandshakingAcceptor implements Acceptor, AcceptReceiver {
   private stopped = false
 
   constructor(base: Acceptor, limits: HandshakeLimits) {
+    super()
     this.base = base
     this.limits = limits
   }
@@ -78,6 +81,11 @@ export abstract class HandshakingAcceptor implements Acceptor, AcceptReceiver {
   /** How many are under way. */
   get handshakes(): number {
     return this.pending.size
+  }
+
+  /** As it is shown and logged. What it is made of may have a private key in it. */
+  toJSON() {
+    return { _id: "Acceptor", address: Address.describe(this.address), handshakes: this.pending.size }
   }
 
   attach(receiver: AcceptReceiver): void {

@@ -35,6 +35,14 @@ export class Secured {
     return this.relay?.truncated === true
   }
 
+  /**
+   * What was written to the socket before it spoke TLS, and waits. Of what TLS writes itself it counts the bytes that it was
+   * given, until the socket has sent the records that they have become.
+   */
+  get unsentBefore(): number {
+    return this.relay === undefined ? this.raw.writableLength : 0
+  }
+
   /** The socket has ended as it should, and what it had is still to be read. */
   get readsOn(): boolean {
     return this.relay?.readsOn === true

@@ -13,8 +13,11 @@ import { type Handshake, type HandshakeLimits, HandshakingAcceptor } from "./han
 import { Relay, Secured, type Truncation } from "./secured.ts"
 import { NodeTransport } from "./transport.ts"
 
-/** Node tells of a TLS socket and not of the one under it. What it is told in, knows. */
-const current = new AsyncLocalStorage<TlsHandshake>()
+/**
+ * Node tells of a TLS socket and not of the one under it. What it is told in, knows; and forgets it then, because whatever a
+ * handler begins, a timer that outlives its connection, is begun in it as well.
+ */
+const current = new AsyncLocalStorage<{ handshake: TlsHandshake | undefined }>()
 
 export class TlsAcceptor extends HandshakingAcceptor {
   private readonly server: Tls.Server
@@ -27,7 +30,12 @@ export class TlsAcceptor extends HandshakingAcceptor {
     super(base, limits)
     this.server = server
     this.truncation = truncation
-    server.on("secureConnection", (tls) => current.getStore()?.done(tls))
+    server.on("secureConnection", (tls) => {
+      const store = current.getStore()
+      const handshake = store?.handshake
+      if (store !== undefined) store.handshake = undefined
+      handshake?.done(tls)
+    })
     // Whatever has gone wrong is the peer's, and its connection's end.
     server.on("tlsClientError", (_, tls) => tls.destroy())
     super.attach({
@@ -69,7 +77,11 @@ export class TlsAcceptor extends HandshakingAcceptor {
 
   begin(handshake: TlsHandshake, socket: Net.Socket): Relay | undefined {
     const relay = this.truncation === "end" ? undefined : new Relay(socket)
-    current.run(handshake, () => this.server.emit("connection", relay ?? socket))
+    const below = relay ?? socket
+    // TLS does as what is below it: half a handshake has no half-close, and who ends in the middle of it is gone.
+    below.allowHalfOpen = false
+    current.run({ handshake }, () => this.server.emit("connection", below))
+    below.allowHalfOpen = true
     return relay
   }
 
@@ -120,6 +132,7 @@ class TlsHandshake implements Handshake {
     if (this.isDone) return
     this.isDone = true
     this.socket.off("close", this.closed)
+    tls.allowHalfOpen = true
     this.pipe.secure(this.acceptor.secured(tls, this.socket, this.relay))
     this.acceptor.finish(this, this.pipe)
   }

@@ -11,12 +11,14 @@ import { Relay, Secured, type Truncation } from "./secured.ts"
 import type { NodeTransport } from "./transport.ts"
 
 /** What Node says of a handshake that failed; of the network's own failures, the network's. */
-export const handshakeReason = (error: NodeJS.ErrnoException): Reason => {
+export const handshakeReason = (error: NodeJS.ErrnoException & { readonly reason?: string }): Reason => {
   const code = error.code ?? "UNKNOWN"
+  // OpenSSL's message is a line of a log, with addresses, files and its end; what it says is beside it.
+  const detail = code.startsWith("ERR_SSL_") ? (error.reason ?? error.message.trim()) : error.message
   // Node has no code of its own for a peer that hangs up in the middle of it.
   return /^E[A-Z]+$/.test(code) && code !== "ECONNRESET" && code !== "EPIPE"
-    ? reasonFromCode(code, error.message)
-    : new HandshakeFailed({ code, detail: error.message })
+    ? reasonFromCode(code, detail)
+    : new HandshakeFailed({ code, detail })
 }
 
 /**

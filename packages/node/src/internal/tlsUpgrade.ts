@@ -44,11 +44,19 @@ const optionsOf = (options: Socket.TlsUpgradeOptions) => ({
 })
 
 /** Why it cannot begin, if it cannot: nothing has happened to the connection then. */
-const obstacle = (pipe: NodeTransport, role: Role, { cert, key }: Socket.TlsUpgradeOptions): string | undefined => {
-  if (pipe.secured !== undefined) return "it speaks TLS already"
-  if (pipe.socket.destroyed || pipe.socket.writableEnded) return "it is closed"
-  if ((key === undefined) !== (cert === undefined)) return "a key needs its certificate, and a certificate its key"
-  if (role === "server" && key === undefined) return "a server needs a key and its certificate"
+const obstacle = (pipe: NodeTransport, role: Role, options: Socket.TlsUpgradeOptions): Error | undefined => {
+  const { cert, key } = options
+  if (pipe.secured !== undefined) return new Error("it speaks TLS already")
+  if (pipe.socket.destroyed || pipe.socket.writableEnded) return new Error("it is closed")
+  if ((key === undefined) !== (cert === undefined)) {
+    return new Error("a key needs its certificate, and a certificate its key")
+  }
+  if (role === "server" && key === undefined) return new Error("a server needs a key and its certificate")
+  try {
+    Tls.createSecureContext(contextOf(options))
+  } catch (error) {
+    return error as Error
+  }
   return undefined
 }
 
@@ -56,17 +64,26 @@ type Told = (outcome: Tls.TLSSocket | Error) => void
 
 const accept = (socket: Net.Socket, options: Socket.TlsUpgradeOptions, told: Told): void => {
   const server = Tls.createServer({ ...optionsOf(options), allowHalfOpen: true, pauseOnConnect: true })
-  server.once("secureConnection", told)
+  server.once("secureConnection", (tls) => {
+    tls.allowHalfOpen = true
+    told(tls)
+  })
   server.once("tlsClientError", told)
+  // As `TlsAcceptor` has it: who ends in the middle of the handshake is gone.
+  socket.allowHalfOpen = false
   server.emit("connection", socket)
+  socket.allowHalfOpen = true
 }
 
 const dial = (socket: Net.Socket, options: Socket.TlsUpgradeOptions, told: Told): void => {
   const { servername } = options
   const name = servername === undefined ? {} : { servername }
   const tls = Tls.connect({ ...optionsOf(options), ...name, allowHalfOpen: true, socket } as never)
-  tls.once("error", told)
-  tls.once("secureConnect", () => told(tls))
+  tls.on("error", told)
+  tls.once("secureConnect", () => {
+    told(tls)
+    tls.off("error", told)
+  })
 }
 
 export const upgradeToTls = (
@@ -82,7 +99,7 @@ export const upgradeToTls = (
           duration: handshakeTimeout,
           orElse: () => Effect.fail(new Error(`no handshake within ${Duration.format(handshakeTimeout)}`))
         })
-      : Effect.fail(new Error(problem))
+      : Effect.fail(problem)
   })
 
 const handshake = (
@@ -95,8 +112,12 @@ const handshake = (
     const socket = pipe.detach()
     socket.pause()
     for (const bytes of arrived.toReversed()) socket.unshift(bytes)
+    let isOver = false
     const onClose = () => told(new Error("the peer ended the connection in the handshake"))
+    // Only the first counts: what breaks later is no handshake any more.
     const told: Told = (outcome) => {
+      if (isOver) return
+      isOver = true
       socket.off("close", onClose)
       if (outcome instanceof Error) {
         pipe.fail("ERR_TLS_HANDSHAKE")
@@ -107,13 +128,14 @@ const handshake = (
       }
     }
     socket.on("error", ignore)
-    socket.once("close", onClose)
+    // Before the pipe itself hears of it: who is told that it is gone has to know that it has broken.
+    socket.prependOnceListener("close", onClose)
     try {
       ;(role === "server" ? accept : dial)(socket, options, told)
     } catch (error) {
       told(error as Error)
     }
-    return Effect.sync(() => pipe.fail("ERR_TLS_HANDSHAKE"))
+    return Effect.sync(() => told(new Error("it was interrupted")))
   })
 
 const ignore = (): void => {}

@@ -5,8 +5,9 @@
  * symbol property, so that a connection costs no closures.
  */
 import type * as Effect from "effect/Effect"
+import * as Inspectable from "effect/Inspectable"
 import type * as Socket from "effect/socket/Socket"
-import type { Address } from "finwait/Address"
+import * as Address from "finwait/Address"
 import type { Capabilities, PeerEnd, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
 import { localOf, remoteOf } from "./addresses.ts"
@@ -34,10 +35,10 @@ const never = -1
 /** The end that is known without asking the system: the accepted socket's own, the dialled socket's other. */
 export interface Known {
   readonly side: "local" | "remote"
-  readonly address: Address
+  readonly address: Address.Address
 }
 
-export class NodeTransport implements Transport {
+export class NodeTransport extends Inspectable.Class implements Transport {
   /** What is read and written: the socket that was accepted or dialled, or the TLS upon it. */
   socket: Net.Socket
   /** The TLS upon it, if there is any. */
@@ -65,6 +66,7 @@ export class NodeTransport implements Transport {
   static open = 0
 
   constructor(socket: Net.Socket, known: Known) {
+    super()
     this.socket = socket
     this.known = known
     // Node keeps the answer, and the system has none any more when the peer has reset.
@@ -110,14 +112,20 @@ export class NodeTransport implements Transport {
     return this.known.address._tag === "Tcp" ? ofTcp : ofUnix
   }
 
-  get localAddress(): Address {
+  get localAddress(): Address.Address {
     const { address, side } = this.known
     return side === "local" ? address : localOf(this.raw, address)
   }
 
-  get remoteAddress(): Address {
+  get remoteAddress(): Address.Address {
     const { address, side } = this.known
     return side === "remote" ? address : remoteOf(this.raw, address)
+  }
+
+  /** As it is shown and logged. Node's TLS has a private key in it. */
+  toJSON() {
+    const [local, remote] = [Address.describe(this.localAddress), Address.describe(this.remoteAddress)]
+    return { _id: "Transport", local, remote, isSecured: this.secured !== undefined }
   }
 
   attach(receiver: Receiver): void {
@@ -154,7 +162,7 @@ export class NodeTransport implements Transport {
 
   get unsentBytes(): number {
     const { secured, socket } = this
-    return secured === undefined ? socket.writableLength : socket.writableLength + secured.raw.writableLength
+    return secured === undefined ? socket.writableLength : socket.writableLength + secured.unsentBefore
   }
 
   write(bytes: Uint8Array): boolean {

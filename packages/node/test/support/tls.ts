@@ -33,6 +33,9 @@ export const onTls = <A, E>(
 ): Effect.Effect<A, E> =>
   program.pipe(Effect.scoped, Effect.provide(Layer.merge(NodeTls.layer(chosen), Logger.layer([]))))
 
+/** The beginning of a ClientHello, of which 16 KiB are announced. */
+export const halfHello = Buffer.concat([Buffer.from("160301400001003ffc0303", "hex"), Buffer.alloc(100)])
+
 const pem = (name: "server" | "other" | "client") => {
   const { cert, key } = identity(name)
   return { cert: cert as string, key: Redacted.value(key) as string }
@@ -87,7 +90,9 @@ const whereOf = (url: string): tls.ConnectionOptions => {
 export const tlsClient = (url: string, more: tls.ConnectionOptions & { readonly answers?: boolean } = {}) =>
   Effect.acquireRelease(
     Effect.callback<Peer>((resume) => {
-      const socket = tls.connect({ ca, allowHalfOpen: true, ...whereOf(url), ...more })
+      // Of Node's, which its types do not know here.
+      const halfOpen = { allowHalfOpen: true } as tls.ConnectionOptions
+      const socket = tls.connect({ ca, ...halfOpen, ...whereOf(url), ...more })
       const peer = new Peer(socket, more.answers !== false)
       const settled = () => resume(Effect.succeed(peer))
       socket.once("secureConnect", settled).once("close", settled)

@@ -27,10 +27,12 @@ export class Direction {
   ending: string | undefined
   /** Drops close_notify, and passes the FIN behind it on. */
   stripsAlerts = false
-  /** Keeps what comes, and passes it on in one piece with the end. */
+  /** Keeps what comes, and passes it on in one piece with the end, or when it is let go. */
   isHeld = false
   private readonly to: net.Socket
-  private bytesLeft = Infinity
+  /** The first record of so many bytes is cut in the middle, with a FIN there that nobody has sent. */
+  cutsRecordOf = Infinity
+  private isCut = false
   private partial = nothing
   private readonly held: Array<Buffer> = []
 
@@ -42,7 +44,7 @@ export class Direction {
     to.on("drain", () => from.resume())
     from.on("end", () => {
       this.ending ??= "FIN"
-      to.end(Buffer.concat(this.held))
+      if (!this.isCut) to.end(Buffer.concat(this.held))
     })
     from.on("error", (error: NodeJS.ErrnoException) => {
       this.ending ??= error.code ?? error.message
@@ -56,14 +58,9 @@ export class Direction {
     return this.ending === "FIN" && last !== undefined && isAlert(last)
   }
 
-  get isCut(): boolean {
-    return this.bytesLeft === 0
-  }
-
-  /** So many more bytes are passed on, and FIN behind them, which nobody has sent. */
-  cutAfter(bytes: number): void {
-    this.bytesLeft = bytes
-    if (bytes === 0) this.to.end()
+  letGo(): void {
+    this.isHeld = false
+    this.to.write(Buffer.concat(this.held.splice(0)))
   }
 
   private take(bytes: Buffer): boolean {
@@ -83,12 +80,10 @@ export class Direction {
 
   private pass(bytes: Buffer): boolean {
     if (this.isHeld) return this.held.push(bytes) > 0
-    if (this.bytesLeft === Infinity) return this.to.write(bytes)
-    const passed = bytes.subarray(0, this.bytesLeft)
-    if (this.bytesLeft === 0) return true
-    this.bytesLeft -= passed.length
-    if (this.bytesLeft === 0) this.to.end(passed)
-    else this.to.write(passed)
+    if (this.isCut) return true
+    if (bytes.length < this.cutsRecordOf) return this.to.write(bytes)
+    this.isCut = true
+    this.to.end(bytes.subarray(0, bytes.length / 2))
     return true
   }
 }
@@ -107,7 +102,7 @@ export interface Wire {
 }
 
 /** Before a server, at an address of its own, until the end of the scope. */
-export const wire = (target: string) =>
+export const wire = (target: string, prepare: (conversation: Conversation) => void = () => {}) =>
   Effect.acquireRelease(
     Effect.callback<Wire & { readonly close: () => void }>((resume) => {
       const { hostname, port } = new URL(target)
@@ -116,12 +111,17 @@ export const wire = (target: string) =>
       const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
         const onwards = net.connect({ host: hostname, port: Number(port), allowHalfOpen: true, noDelay: true })
         sockets.push(client, onwards)
-        conversations.push({ fromClient: new Direction(client, onwards), fromServer: new Direction(onwards, client) })
+        const conversation = {
+          fromClient: new Direction(client, onwards),
+          fromServer: new Direction(onwards, client)
+        }
+        prepare(conversation)
+        conversations.push(conversation)
       })
       const last = Effect.suspend(() =>
-        Effect.as(
+        Effect.map(
           until(() => conversations.length > 0, "somebody is connected"),
-          conversations.at(-1)!
+          () => conversations.at(-1)!
         )
       )
       const close = () => {
