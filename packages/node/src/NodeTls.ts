@@ -170,7 +170,9 @@ const unusable = (error: unknown): Reason => {
 const attempt = <A>(act: () => A): Effect.Effect<A, Reason> => Effect.try({ try: act, catch: unusable })
 
 const withoutFirst = (error: unknown): string =>
-  Cause.isDone(error) ? "the stream of identities has ended before its first" : `the stream of identities: ${String(error)}`
+  Cause.isDone(error)
+    ? "the stream of identities has ended before its first"
+    : `the stream of identities: ${String(error)}`
 
 /** The certificate to begin with, and how to hear of others. */
 const identities = Effect.fnUntraced(function* (

@@ -11,6 +11,7 @@ import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import { type Handshake, type HandshakeLimits, HandshakingAcceptor } from "./handshakes.ts"
 import { Relay, Secured, type Truncation } from "./secured.ts"
+import { handshakeReason } from "./tlsDial.ts"
 import { NodeTransport } from "./transport.ts"
 
 /**
@@ -19,17 +20,22 @@ import { NodeTransport } from "./transport.ts"
  */
 const current = new AsyncLocalStorage<{ handshake: TlsHandshake | undefined }>()
 
+/** Hears why there is no connection with somebody who has said something. */
+export type Report = (pipe: Transport, problem: string) => void
+
 export class TlsAcceptor extends HandshakingAcceptor {
   private readonly server: Tls.Server
   private readonly truncation: Truncation
+  private readonly report: Report | undefined
   private taker: AcceptReceiver | undefined
   private waiting: Array<Transport> = []
 
   /** Handshakes begin at once: who dials waits for the answer, not for somebody to receive the connection. */
-  constructor(base: Acceptor, server: Tls.Server, limits: HandshakeLimits, truncation: Truncation) {
+  constructor(base: Acceptor, server: Tls.Server, limits: HandshakeLimits, truncation: Truncation, report?: Report) {
     super(base, limits)
     this.server = server
     this.truncation = truncation
+    this.report = report
     server.on("secureConnection", (tls) => {
       const store = current.getStore()
       const handshake = store?.handshake
@@ -37,7 +43,10 @@ export class TlsAcceptor extends HandshakingAcceptor {
       handshake?.done(tls)
     })
     // Whatever has gone wrong is the peer's, and its connection's end.
-    server.on("tlsClientError", (_, tls) => tls.destroy())
+    server.on("tlsClientError", (error, tls) => {
+      current.getStore()?.handshake?.refuse(error)
+      tls.destroy()
+    })
     super.attach({
       onAccept: (pipe) => {
         if (this.taker === undefined) this.waiting.push(pipe)
@@ -93,6 +102,10 @@ export class TlsAcceptor extends HandshakingAcceptor {
     this.failed(handshake)
   }
 
+  tell(pipe: NodeTransport, problem: string): void {
+    this.report?.(pipe, problem)
+  }
+
   secured(tls: Tls.TLSSocket, socket: Net.Socket, relay: Relay | undefined): Secured {
     return new Secured(tls, socket, relay, this.truncation)
   }
@@ -105,6 +118,7 @@ class TlsHandshake implements Handshake {
   private readonly socket: Net.Socket
   private relay: Relay | undefined
   private isDone = false
+  private isTold = false
 
   constructor(pipe: NodeTransport, acceptor: TlsAcceptor) {
     this.pipe = pipe
@@ -125,7 +139,21 @@ class TlsHandshake implements Handshake {
   }
 
   private readonly closed = (): void => {
-    if (!this.isDone) this.acceptor.fail(this)
+    if (this.isDone) return
+    this.isDone = true
+    this.tell("the peer ended the connection in the middle of it")
+    this.acceptor.fail(this)
+  }
+
+  /** What is wrong with it; Node closes it then. */
+  refuse(error: Error): void {
+    this.tell(handshakeReason(error).message)
+  }
+
+  /** Once; and nothing of who has said nothing, as those do who only look whether somebody listens. */
+  private tell(problem: string): void {
+    if (!this.isTold && this.begun) this.acceptor.tell(this.pipe, problem)
+    this.isTold = true
   }
 
   done(tls: Tls.TLSSocket): void {
@@ -139,6 +167,7 @@ class TlsHandshake implements Handshake {
 
   giveUp(): void {
     this.isDone = true
+    this.tell("there is no more time for it")
     // Who has not said a word loses nothing by an end.
     if (this.begun) this.pipe.reset()
     else this.pipe.release()

@@ -29,6 +29,15 @@ export interface Writing {
 
 const nothing = new Uint8Array(0)
 
+/** Those that have written in this turn. */
+let gathering: Array<WebSocketOutput> = []
+
+const release = (): void => {
+  const all = gathering
+  gathering = []
+  for (const output of all) output.release()
+}
+
 export class WebSocketOutput {
   /** Our close frame is on its way. */
   said = false
@@ -44,6 +53,7 @@ export class WebSocketOutput {
   /** Messages that are being compressed. */
   private packing = 0
   private listens = false
+  private gathers = false
 
   constructor(pipe: Writing, isCompressed: boolean) {
     this.pipe = pipe
@@ -69,9 +79,23 @@ export class WebSocketOutput {
     }
     moved(data.length)
     this.taken += data.length
+    this.gather()
     if (this.isCompressed) this.pack(data)
     else socket.send(data)
     return this.hasRoom || this.awaitRoom()
+  }
+
+  /** What is written in one turn leaves in one system call: the answers to messages that have come together. */
+  private gather(): void {
+    if (this.gathers) return
+    this.gathers = true
+    this.pipe.under.stream.cork()
+    if (gathering.push(this) === 1) process.nextTick(release)
+  }
+
+  release(): void {
+    this.gathers = false
+    this.pipe.under.stream.uncork()
   }
 
   private pack(data: Uint8Array | string): void {
