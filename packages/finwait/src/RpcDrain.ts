@@ -64,8 +64,15 @@ import * as SocketServer from "effect/socket/SocketServer"
 import { isConnection } from "./Connection.ts"
 import type { ConnectionImpl } from "./internal/connection.ts"
 import { type Pulled, Read } from "./internal/input.ts"
-import type { Output } from "./internal/output.ts"
-import { closedWith, type Frames, FrameTaker, type PullFrames, readerOf, told } from "./internal/socket.ts"
+import {
+  closedWith,
+  type Frames,
+  FrameTaker,
+  type FrameWriter,
+  type PullFrames,
+  readerOf,
+  told
+} from "./internal/socket.ts"
 
 type Receive = (clientId: number, message: RpcMessage.FromClientEncoded) => Effect.Effect<void>
 
@@ -74,7 +81,6 @@ class Calls extends FrameTaker {
   readonly socket: Socket.Socket
   /** By which number the protocol knows its client, once that has called. */
   clientId: number | undefined
-  private readonly output: Output
   private readonly underWay = new Set<string | number>()
   /** What comes now has come after the announcement. */
   private late = false
@@ -85,10 +91,12 @@ class Calls extends FrameTaker {
 
   constructor(connection: ConnectionImpl) {
     super(connection)
-    this.output = connection.output
     this.read = new Read(connection.input, true, this) as unknown as PullFrames
     this.readRest = new Read(connection.input, false, this) as unknown as PullFrames
-    const writer = Effect.map(connection.writer, (writer) => ({ ...writer, write: this.writing(writer) }))
+    const writer = Effect.map(connection.writer, (writer) => {
+      const { write, writeAll } = writer as FrameWriter
+      return { write: this.writing(writer as FrameWriter, write), writeAll }
+    })
     this.socket = Socket.make({ reader: readerOf(connection, this, () => this.pull), writer })
   }
 
@@ -124,13 +132,13 @@ class Calls extends FrameTaker {
     )
   }
 
-  private writing({ write }: Socket.Writer): Socket.Writer["write"] {
+  private writing(writer: FrameWriter, write: Socket.Writer["write"]): Socket.Writer["write"] {
     return (frame) => {
       const response = this.sending
       if (response === undefined || Socket.isCloseEvent(frame)) return write(frame)
       this.sending = undefined
       return Effect.suspend(() => {
-        const written = this.output.write(frame)
+        const written = writer.put(frame)
         this.answered(response)
         return told(written)
       })

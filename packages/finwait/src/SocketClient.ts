@@ -36,7 +36,7 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type * as Address from "./Address.ts"
 import type { Connection } from "./Connection.ts"
-import { endWriting, socketReader, writerOf } from "./internal/socket.ts"
+import { endWriting, FrameWriter, socketReader } from "./internal/socket.ts"
 import type { ConnectionImpl } from "./internal/connection.ts"
 import { type ConnectOptions, Network } from "./Network.ts"
 
@@ -101,7 +101,7 @@ export const fromDial = <E, R>(
           connected.closeUnsafe()
         })
       )
-      current = { connection, writer: writerOf(connection) }
+      current = { connection, writer: new FrameWriter(connection) }
       connected.openUnsafe()
       return reader
     }).pipe(Effect.updateContext((own: Context.Context<Scope.Scope>) => Context.merge(context, own)))

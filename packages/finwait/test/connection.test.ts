@@ -764,6 +764,31 @@ describe("as an Effect Socket", () => {
     })
   )
 
+  it.effect("what its writers write in one turn leaves in order, the first at once, the others together", () =>
+    Effect.gen(function* () {
+      const transport = new FakeTransport()
+      const here = yield* connected(transport)
+      const writer = yield* here.writer
+      const long = bytes(100_000)
+      for (const frame of ["a", "", utf8("b"), "c"]) yield* writer.write(frame)
+      assert.deepStrictEqual(transport.told, ["write 1"])
+      yield* settled
+      assert.deepStrictEqual(transport.told, ["write 1", "write 2"])
+      yield* writer.writeAll(["d", "e", long, "f"])
+      yield* here.write("g")
+      yield* writer.write("h")
+      yield* settled
+      assert.strictEqual(
+        text(new Uint8Array(transport.written.flatMap((chunk) => [...chunk]))),
+        `abcde${text(long)}fgh`
+      )
+      yield* writer.write("i")
+      yield* writer.write("j")
+      yield* here.closeWrite
+      assert.deepStrictEqual(transport.told.slice(-3), ["write 1", "write 1", "closeWrite"])
+    })
+  )
+
   it.effect("an abort sends no FIN, though the handler that it ends lets go of its writer", () =>
     Effect.gen(function* () {
       const transport = new FakeTransport()

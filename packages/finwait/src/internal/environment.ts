@@ -65,7 +65,7 @@ export class Environment {
   private releaseAll(): void {
     const { gathering = [] } = this
     this.gathering = undefined
-    for (const output of gathering) output.handOver()
+    for (const output of gathering) output.endTurn()
   }
 
   /** Monotonic milliseconds. */

@@ -38,6 +38,8 @@ export class Output {
   state: "open" | "ended" | "flushed" | "broken" = "open"
   /** A close does its own waiting: a farewell does not wait for room. */
   waitForRoom = true
+  /** Something was written in this turn, at whose end what is gathered is handed over. */
+  wroteInTurn = false
   bytesTaken = 0
   /** Messages that others of the same turn are still to join. */
   private gathered: Gathered<never> | undefined
@@ -88,6 +90,11 @@ export class Output {
     if (this.gathered === undefined) return Exit.void
     this.handOver()
     return this.room()
+  }
+
+  endTurn(): void {
+    this.wroteInTurn = false
+    this.handOver()
   }
 
   /** The same, for who does not wait for room. */

@@ -11,8 +11,9 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { ConnectionError } from "../ConnectionError.ts"
 import type { Transport } from "../Transport.ts"
-import { byteLengthOf, bytesOf, type Data } from "./encoders.ts"
+import { byteLengthOf, bytesOf, type Data, type Gathered } from "./encoders.ts"
 import { type Input, type Pulled, Read, type Taker } from "./input.ts"
+import type { Environment } from "./environment.ts"
 import { gatherBytes, type Output, type Written } from "./output.ts"
 
 // The codes are WebSocket's, because Effect's sockets speak in them: a normal end, and one without a goodbye.
@@ -37,6 +38,7 @@ export interface Backed {
   readonly transport: Transport
   readonly input: Input
   readonly output: Output
+  readonly environment: Environment
   readonly isClosing: boolean
   /** The end of a reader's scope closes it. */
   readonly readerCloses: boolean
@@ -131,19 +133,65 @@ const upgrade = (
 export const told = (written: Written): Effect.Effect<void, Socket.SocketError> =>
   written === Exit.void ? Exit.void : Effect.mapError(written, writeFailed)
 
-/** Writes to a connection; who acquires it lets go of it by `endWriting`. */
-export const writerOf = (connection: Backed): Socket.Writer => {
-  const { output } = connection
-  return {
-    write: (chunk) =>
-      Effect.suspend(() => {
-        if (!Socket.isCloseEvent(chunk)) return told(output.write(chunk))
-        output.goodbye = { code: chunk.code, reason: chunk.reason ?? "" }
-        connection.beginClose()
-        return Exit.void
-      }),
-    writeAll: (chunks) => Effect.suspend(() => told(writeAll(connection, chunks)))
+/** Frames that leave together. */
+class GatheredFrames implements Gathered<Data> {
+  size = 0
+  private frames: Array<Data> = []
+
+  add(frame: Data): void {
+    this.frames.push(frame)
+    this.size += byteLengthOf(frame)
   }
+
+  take(): Data {
+    const { frames } = this
+    this.frames = []
+    this.size = 0
+    return frames.length === 1 ? frames[0]! : joined(frames)
+  }
+}
+
+/**
+ * Writes frames. The first of a turn leaves at once, those that follow leave together at its end: answers to calls that
+ * have come together cost two system calls, and not one each. A pipe of messages gathers by itself.
+ */
+export class FrameWriter implements Socket.Writer {
+  private readonly connection: Backed
+  private readonly ofMessages: boolean
+  private gathered: GatheredFrames | undefined
+
+  constructor(connection: Backed) {
+    this.connection = connection
+    this.ofMessages = connection.transport.capabilities.messages === true
+  }
+
+  /** Now, with what becomes of it. */
+  put(frame: Data): Written {
+    const { environment, output } = this.connection
+    // What is long costs more to be joined than to be written.
+    if (this.ofMessages || frame.length === 0 || frame.length >= gatherBytes) return output.write(frame)
+    if (output.wroteInTurn) return output.gather(frame, (this.gathered ??= new GatheredFrames()))
+    output.wroteInTurn = true
+    environment.atTurnEnd(output)
+    return output.write(frame)
+  }
+
+  readonly write: Socket.Writer["write"] = (frame) =>
+    Effect.suspend(() => {
+      if (!Socket.isCloseEvent(frame)) return told(this.put(frame))
+      const { connection } = this
+      connection.output.goodbye = { code: frame.code, reason: frame.reason ?? "" }
+      connection.beginClose()
+      return Exit.void
+    })
+
+  readonly writeAll: Socket.Writer["writeAll"] = (frames) =>
+    Effect.suspend(() => {
+      if (frames.length > 1 && !this.ofMessages && bytesIn(frames) <= gatherBytes) return told(this.put(joined(frames)))
+      let written: Written = Exit.void
+      for (const frame of frames) written = this.put(frame)
+      return told(written)
+    })
 }
 
 /** A pipe that cannot end one direction by itself goes on: its reader may still have something to hear. */
@@ -153,18 +201,9 @@ export const endWriting = ({ output, transport }: Backed): void => {
 
 export const socketWriter = (connection: Backed): Socket.Socket["writer"] =>
   Effect.acquireRelease(
-    Effect.sync(() => writerOf(connection)),
+    Effect.sync((): Socket.Writer => new FrameWriter(connection)),
     () => Effect.sync(() => endWriting(connection))
   )
-
-/** Writes chunks behind each other, and waits for room once. Small ones leave as one, for a system call each costs more. */
-const writeAll = ({ output, transport }: Backed, chunks: ReadonlyArray<Data>): Written => {
-  const isSmall = transport.capabilities.messages !== true && bytesIn(chunks) <= gatherBytes
-  if (chunks.length > 1 && isSmall) return output.write(joined(chunks))
-  let written: Written = Exit.void
-  for (const chunk of chunks) written = output.write(chunk)
-  return written
-}
 
 const bytesIn = (chunks: ReadonlyArray<Data>): number =>
   chunks.reduce<number>((bytes, chunk) => bytes + byteLengthOf(chunk), 0)
