@@ -430,7 +430,7 @@ describe.concurrent("rpc-client", () => {
 })
 
 describe.concurrent("cluster-runner", () => {
-  it("is told to stop while it renders: it answers, another has the document next, and nothing is begun twice", async () => {
+  it("is told to stop in the middle of its work: it answers, another goes on, and nothing is begun twice", async () => {
     const env = {
       STORAGE: join(directory, "cluster.sqlite"),
       SHARDS_PER_GROUP: "30",
@@ -439,29 +439,42 @@ describe.concurrent("cluster-runner", () => {
     }
     const [leaving, staying] = [start("cluster-runner", env), start("cluster-runner", env)]
     await Promise.all([leaving.listening(), staying.listening()])
-    const client = start("cluster-runner", { ...env, DOCUMENTS: "12", MILLIS: "300" }, "client.ts")
+    const client = start("cluster-runner", { ...env, DOCUMENTS: "12", MILLIS: "100" }, "client.ts")
     await Promise.all([leaving, staying].map(({ pid }) => client.says(`"by":${pid}`)))
-
+    // In the middle of a document, of an edition that there has not been yet.
+    const editions = [...leaving.stderr.matchAll(/of edition (\d+)/g)].map(([, edition]) => Number(edition))
+    await leaving.says(`page 2 of edition ${Math.max(0, ...editions) + 1}`)
     leaving.signal("SIGTERM")
     assert.deepStrictEqual(await leaving.ended(), { code: 0, signal: null }, leaving.stderr)
-    const byName = (one: string, other: string) => one.localeCompare(other)
-    const renders = (program: Program) =>
-      [...program.stderr.matchAll(/render (document-\d+)$/gm)].map(([, name]) => name!)
-    const answersBy = ({ pid }: Program) => client.said.filter(({ by }) => by === pid).map(({ document }) => document)
+    assert.match(leaving.stderr.split("SIGTERM: stopping")[1]!, /page 5 of/)
+
+    /** What it has begun: `render document-1`, `pages of document-2`. */
+    const begun = (runner: Program) =>
+      [...runner.stderr.matchAll(/(render|page 1 of edition \d+ of) (document-\d+)$/gm)]
+        .map(([, what, document]) => `${what === "render" ? what : "pages of"} ${document}`)
+        .toSorted(byText)
     // A document that it had begins anew at the other: what an entity knows is in its memory.
-    const documents = [...new Set(renders(leaving))]
-    await Promise.all(documents.map((document) => client.says(JSON.stringify({ document, times: 1, by: staying.pid }))))
+    const documents = new Set(begun(leaving).map((text) => text.split(" ").at(-1)))
+    await Promise.all(
+      [...documents].map((document) => client.says(JSON.stringify({ document, edition: 1, by: staying.pid })))
+    )
     client.signal("SIGTERM")
     assert.deepStrictEqual(await client.ended(), { code: 0, signal: null }, client.stderr)
     staying.signal("SIGTERM")
     assert.deepStrictEqual(await staying.ended(), { code: 0, signal: null }, staying.stderr)
 
-    // Each that was begun is answered, by the one that has begun it.
-    assert.deepStrictEqual(answersBy(leaving).toSorted(byName), renders(leaving).toSorted(byName))
-    assert.deepStrictEqual(answersBy(staying).toSorted(byName), renders(staying).toSorted(byName))
-    for (const { said } of [leaving, staying]) {
-      const { clean, handlersInterrupted } = said.at(-1)!["drained"]
+    // Each that was begun is answered, as a whole, by the one that has begun it.
+    for (const runner of [leaving, staying]) {
+      const answers = client.said.filter(({ by }) => by === runner.pid)
+      const answered = answers.map(
+        ({ document, pages }) => `${pages === undefined ? "render" : "pages of"} ${document}`
+      )
+      assert.deepStrictEqual(answered.toSorted(byText), begun(runner))
+      for (const { pages } of answers) if (pages !== undefined) assert.deepStrictEqual(pages, [1, 2, 3, 4, 5])
+      const { clean, handlersInterrupted } = runner.said.at(-1)!["drained"]
       assert.deepStrictEqual({ clean, handlersInterrupted }, { clean: true, handlersInterrupted: 0 })
     }
   })
+
+  const byText = (one: string, other: string) => one.localeCompare(other)
 })

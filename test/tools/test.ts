@@ -95,7 +95,9 @@ await check("format", "oxfmt", "--check")
 if (filters.length === 0) {
   await vitest("layers", "test/layering.test.ts")
   await vitest("README and docs", "test/readme.test.ts")
-  const alone = ["layering", "readme", "scorecard", "scorecardSockets", "kernel", "planted"].map((name) => `test/${name}.test.ts`)
+  const alone = ["layering", "readme", "scorecard", "scorecardSockets", "kernel", "planted"].map(
+    (name) => `test/${name}.test.ts`
+  )
   await vitest("tests", ...alone.map((file) => `--exclude=${file}`))
   // On all cores, each for itself.
   await check("simulation", "node", "packages/simulate/src/main.ts", "--closes", "100000")

@@ -27,6 +27,7 @@ import * as Socket from "effect/socket/Socket"
 import * as Address from "finwait/Address"
 import type * as ClosePolicy from "finwait/ClosePolicy"
 import * as Network from "finwait/Network"
+import { AddressInvalid, NetworkError } from "finwait/NetworkError"
 import * as SocketClient from "finwait/SocketClient"
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
@@ -223,8 +224,16 @@ export interface WebSocketOptions extends Omit<Options, "chunkSize"> {
   readonly tls?: NodeTls.ClientOptions | undefined
 }
 
+const noUrl = (url: string) =>
+  new NetworkError({
+    operation: "connect",
+    address: JSON.stringify(url),
+    reason: new AddressInvalid({ problem: "no WebSocket URL; expected ws://HOST:PORT/PATH or wss://HOST:PORT/PATH" })
+  })
+
 const webSocketDial = (url: string, options: WebSocketOptions) => {
   const { hostname, pathname, port, protocol, search } = new URL(url)
+  if (protocol !== "ws:" && protocol !== "wss:") throw new TypeError(protocol)
   const isSecure = protocol === "wss:"
   const host = hostname.replace(/^\[(.*)\]$/, "$1")
   const address = Address.tcp(host, port === "" ? (isSecure ? 443 : 80) : Number(port))
@@ -254,7 +263,7 @@ export const makeWebSocket = (
   options: WebSocketOptions = {}
 ): Effect.Effect<Socket.Socket> => {
   const dial = Effect.flatMap(typeof url === "string" ? Effect.succeed(url) : url, (url) =>
-    Effect.flatten(Effect.try({ try: () => webSocketDial(url, options), catch: (error) => error as Error }))
+    Effect.flatten(Effect.try({ try: () => webSocketDial(url, options), catch: () => noUrl(url) }))
   )
   return SocketClient.fromDial(dial, { openTimeout: options.openTimeout ?? openTimeout })
 }

@@ -42,12 +42,12 @@ import * as Network from "finwait/Network"
 import { type NetworkError, type Reason, SystemFailure } from "finwait/NetworkError"
 import * as Transport from "finwait/Transport"
 import { Buffer } from "node:buffer"
-import * as Fs from "node:fs/promises"
 import * as Tls from "node:tls"
 import { failure } from "./internal/failures.ts"
 import { type HandshakeLimits, handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import type { Truncation } from "./internal/secured.ts"
 import { named, shakeHands, thenUpgraded } from "./internal/tlsDial.ts"
+import { type Pair, pairsIn } from "./internal/tlsFiles.ts"
 import { speakingTls, tlsServer } from "./internal/tlsListen.ts"
 import { NodeTransport } from "./internal/transport.ts"
 import * as NodeNetwork from "./NodeNetwork.ts"
@@ -186,9 +186,10 @@ const identities = Effect.fnUntraced(function* (
   // One by one: behind a good one there may be another that cannot be used, in the same chunk.
   const pull = yield* Stream.toPull(Stream.rechunk(identity, 1))
   const next = Effect.map(pull, ([one]) => one)
-  const first = yield* Effect.mapError(next, (error) =>
-    unusable(error instanceof Error ? error : new Error(withoutFirst(error)))
-  )
+  const first = yield* Effect.mapError(next, (error) => {
+    if (error instanceof SystemFailure) return error
+    return unusable(error instanceof Error ? error : new Error(withoutFirst(error)))
+  })
   return { first, others: next }
 })
 
@@ -296,6 +297,20 @@ const connect = (
  * Node's or OpenSSL's, as `DEPTH_ZERO_SELF_SIGNED_CERT`), and `SystemFailure` for who listens with a key or a certificate
  * that cannot be used.
  *
+ * **Example** (One program that speaks TLS to one side and plain TCP to the other)
+ *
+ * ```ts no-run
+ * import * as NodeNetwork from "@finwait/node/NodeNetwork"
+ * import * as NodeTls from "@finwait/node/NodeTls"
+ * import * as Effect from "effect/Effect"
+ * import * as Network from "finwait/Network"
+ *
+ * const outside = Network.make(NodeTls.provider({ client: { minVersion: "TLSv1.3" } }))
+ * const inside = Network.make(NodeNetwork.provider())
+ *
+ * const both = Effect.all([outside.connect("tcp://example.com:443"), inside.connect("unix:///run/app.sock")])
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -315,7 +330,19 @@ export const provider = (options: Options, base: NodeNetwork.Options = {}): Tran
 }
 
 /**
- * Provides the `Network` whose connections speak TLS.
+ * Provides the `Network` whose connections speak TLS; see {@link provider} for how dialling and listening fail.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import * as NodeTls from "@finwait/node/NodeTls"
+ * import * as Effect from "effect/Effect"
+ * import * as Network from "finwait/Network"
+ *
+ * const listening = Effect.scoped(Network.listen("tcp://127.0.0.1:0")).pipe(Effect.flip, Effect.provide(NodeTls.layer({})))
+ * const { message } = await Effect.runPromise(listening)
+ * console.log(message.slice(message.indexOf("Node"))) // => NodeTls.Options.server is left out: a server needs a certificate
+ * ```
  *
  * @category layers
  * @since 0.1.0
@@ -341,43 +368,47 @@ export interface Files {
 /**
  * The identity in two files, now and whenever they have changed. They are read again and compared, because a secret that
  * is mounted (Kubernetes) is replaced by a symlink of a folder above it, which no watch of the file notices. A key and a
- * certificate that do not belong together, as in the moment between the two writes, are left for the next look.
+ * certificate that do not belong together, as in the moment between the two writes, are left for the next look; when they
+ * still do not then, that is told as a warning, and the ones before stay.
  *
- * Fails when they cannot be read for the first time. Later that is told as a warning, and looked at again.
+ * Fails with `SystemFailure` when they cannot be read for the first time. Later that is told as a warning, and looked at
+ * again.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import * as NodeTls from "@finwait/node/NodeTls"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const identities = NodeTls.fromFiles({ key: "/nowhere/tls.key", cert: "/nowhere/tls.crt" })
+ * const error = await Effect.runPromise(Effect.flip(Stream.runDrain(identities)))
+ * console.log(error.message) // => ENOENT: no such file or directory, open '/nowhere/tls.crt'
+ * ```
  *
  * @category constructors
  * @since 0.1.0
  */
-export const fromFiles = ({ cert, interval = "1 minute", key, passphrase }: Files): Stream.Stream<Identity, Error> => {
-  const read = Effect.tryPromise({
-    try: async () => ({
-      cert: await Fs.readFile(cert, "utf8"),
-      key: Redacted.make(await Fs.readFile(key, "utf8")),
-      passphrase
-    }),
-    catch: (error) => error as Error
-  })
-  const later = read.pipe(
-    Effect.tapError((error) => Effect.logWarning(`TLS: ${error.message}`)),
-    Effect.option,
-    Effect.map(Option.filter(isUsable)),
-    Effect.delay(interval)
+export const fromFiles = ({
+  cert,
+  interval = "1 minute",
+  key,
+  passphrase
+}: Files): Stream.Stream<Identity, SystemFailure> => {
+  const identityOf = (pair: Pair): Identity => ({ key: Redacted.make(pair.key), cert: pair.cert, passphrase })
+  return Stream.map(
+    pairsIn({ cert, key }, interval, (pair) => problemOf(identityOf(pair))),
+    identityOf
   )
-  return Stream.concat(
-    Stream.fromEffect(read),
-    Stream.fromEffectRepeat(later).pipe(
-      Stream.filter(Option.isSome),
-      Stream.map(({ value }) => value)
-    )
-  ).pipe(Stream.changesWith((a, b) => a.cert === b.cert && Redacted.value(a.key) === Redacted.value(b.key)))
 }
 
-const isUsable = (identity: Identity): boolean => {
+/** What is wrong with a key and a certificate, if anything is. */
+const problemOf = (identity: Identity): string | undefined => {
   try {
     Tls.createSecureContext(pem(identity))
-    return true
-  } catch {
-    return false
+    return undefined
+  } catch (error) {
+    return unusable(error).message
   }
 }
 
@@ -400,7 +431,20 @@ export interface Session {
 }
 
 /**
- * The TLS of a connection, if it has one.
+ * The TLS of a connection, if it has one. Of a connection that has closed, what is left of it: the certificate is gone.
+ *
+ * **Example** (A handler that knows its client)
+ *
+ * ```ts no-run
+ * import * as NodeTls from "@finwait/node/NodeTls"
+ * import * as Option from "effect/Option"
+ * import type { Connection } from "finwait/Connection"
+ *
+ * const greet = (connection: Connection) => {
+ *   const client = Option.map(NodeTls.session(connection), ({ peerCertificate }) => peerCertificate?.subject.CN)
+ *   return connection.write(`hello ${Option.getOrElse(client, () => "stranger")}\n`)
+ * }
+ * ```
  *
  * @category accessors
  * @since 0.1.0

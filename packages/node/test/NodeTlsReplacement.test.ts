@@ -176,10 +176,15 @@ describe("the identity in two files", () => {
         write("server", "cert")
         yield* looked
         assert.deepStrictEqual(found, ["server", "other", "server"])
-        assert.deepStrictEqual(lines, [])
+        // What cannot be used at the second look either is told, and what cannot be read.
+        const unusable = `Warn TLS: ${files.key} and ${files.cert} cannot be used: `
+        assert.deepStrictEqual(
+          lines.filter((line) => !line.startsWith(unusable)),
+          []
+        )
         rmSync(files.cert)
         yield* looked
-        assert.match(lines[0]!, /^Warn TLS: ENOENT/)
+        assert.match(lines.at(-1)!, /^Warn TLS: ENOENT/)
         write("other", "key")
         write("other", "cert")
         yield* looked

@@ -7,6 +7,7 @@ import * as NodeTls from "@finwait/node/NodeTls"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { format } from "effect/Formatter"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -53,8 +54,10 @@ const everything = Effect.gen(function* () {
 const overheard = Effect.gen(function* () {
   const lines: Array<string> = []
   const console: Console.Console = new Proxy(globalThis.console, {
-    get: () => (...words: Array<unknown>) =>
-      lines.push(words.map((word) => (typeof word === "string" ? word : inspect(word, { depth: 20 }))).join(" "))
+    get:
+      () =>
+      (...words: Array<unknown>) =>
+        lines.push(words.map((word) => (typeof word === "string" ? word : inspect(word, { depth: 20 }))).join(" "))
   })
   return { lines, console }
 })
@@ -89,7 +92,7 @@ describe("what is logged of a connection over TLS", () => {
       const all = yield* everything
       for (const one of Object.values(all)) {
         assertNoKey(inspect(one, { depth: Infinity, maxArrayLength: null, maxStringLength: null, showHidden: true }))
-        assertNoKey(String(one))
+        assertNoKey(format(one))
       }
       const shown = (connection: Connection) => JSON.parse(JSON.stringify(connection))
       const [local, remote] = [all.client.localAddress, all.client.remoteAddress].map(Address.describe)

@@ -3,7 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as NodeWebSocket from "@finwait/node/NodeWebSocket"
 import * as Effect from "effect/Effect"
 import * as Address from "finwait/Address"
+import * as SimNetwork from "finwait/testing/SimNetwork"
 import type * as Transport from "finwait/Transport"
+import { vi } from "vitest"
+import { listenWebSocket } from "../src/internal/webSocketListen.ts"
+import { webSocketSettings } from "../src/internal/webSocketSettings.ts"
 import { openSockets, turn, until } from "./support/network.ts"
 import { client, closing, frame, handMade, opcodes } from "./support/webSocket.ts"
 
@@ -221,6 +225,39 @@ describe("a pipe of a WebSocket", () => {
         )
       }
       yield* until(() => openSockets() === before, "all sockets are closed")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("over another transport than a socket breaks with that one's code", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* SimNetwork.make()
+      const webSockets = NodeWebSocket.provider({}, provider)
+      const accepted: Array<Transport.Transport> = []
+      const acceptor = yield* webSockets.listen(Address.tcp("127.0.0.1", 7000), {})
+      acceptor.attach({ onAccept: (pipe) => accepted.push(pipe), onAcceptError: () => {}, onOverflow: () => {} })
+      const dialled = yield* webSockets.connect(acceptor.address, () => {})
+      yield* until(() => accepted.length > 0, "it is accepted")
+      const codes: Array<string> = []
+      const ignore = () => {}
+      const receiver = { onData: ignore, onEnd: ignore, onWritable: ignore, onFlushed: ignore, onReleased: ignore }
+      accepted[0]!.attach({ ...receiver, onBroken: (code) => codes.push(code) })
+      accepted[0]!.resume()
+      dialled.reset()
+      yield* until(() => codes.length > 0, "the break")
+      assert.deepStrictEqual(codes, ["ECONNRESET"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is no longer looked at once it is closed", () =>
+    Effect.gen(function* () {
+      const settings = webSocketSettings({ liveness: { pingInterval: "1 hour", pongTimeout: "1 hour" } })
+      const left = vi.spyOn(settings.liveness!, "leave")
+      const acceptor = yield* listenWebSocket({ port: 0, host: "127.0.0.1" }, settings)
+      acceptor.attach({ onAccept: () => {}, onAcceptError: () => {}, onOverflow: () => {} })
+      const peer = yield* handMade(Address.format(acceptor.address))
+      assert.strictEqual(left.mock.calls.length, 0)
+      peer.raw.socket.resetAndDestroy()
+      yield* until(() => left.mock.calls.length === 1, "it is let go")
     }).pipe(Effect.scoped)
   )
 })

@@ -13,6 +13,7 @@ import { type Handshake, type HandshakeLimits, HandshakingAcceptor } from "./han
 import { Relay, Secured, type Truncation } from "./secured.ts"
 import { handshakeReason } from "./tlsDial.ts"
 import { NodeTransport } from "./transport.ts"
+import { onNextTurn } from "./turns.ts"
 
 /**
  * Node tells of a TLS socket and not of the one under it. What it is told in, knows; and forgets it then, because whatever a
@@ -162,7 +163,8 @@ class TlsHandshake implements Handshake {
     this.socket.off("close", this.closed)
     tls.allowHalfOpen = true
     this.pipe.secure(this.acceptor.secured(tls, this.socket, this.relay))
-    this.acceptor.finish(this, this.pipe)
+    // OpenSSL is at work below us: whoever reset the connection now would take its memory away, and end the process.
+    onNextTurn(() => this.acceptor.finish(this, this.pipe))
   }
 
   giveUp(): void {

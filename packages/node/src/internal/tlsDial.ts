@@ -9,6 +9,7 @@ import { isIP, type Socket } from "node:net"
 import * as Tls from "node:tls"
 import { Relay, Secured, type Truncation } from "./secured.ts"
 import type { NodeTransport } from "./transport.ts"
+import { onNextTurn } from "./turns.ts"
 
 /** What Node says of a handshake that failed; of the network's own failures, the network's. */
 export const handshakeReason = (error: NodeJS.ErrnoException & { readonly reason?: string }): Reason => {
@@ -57,7 +58,8 @@ export const shakeHands = (
       tls.off("close", onClose)
       pipe.secure(new Secured(tls, socket, relay, truncation))
       tls.off("error", onError)
-      resume(Exit.succeed(pipe))
+      // As the acceptor has it: OpenSSL is at work below us.
+      onNextTurn(() => resume(Exit.succeed(pipe)))
     })
   })
 

@@ -15,6 +15,7 @@ import type * as Net from "node:net"
 import * as Tls from "node:tls"
 import { Secured } from "./secured.ts"
 import type { NodeTransport } from "./transport.ts"
+import { onNextTurn } from "./turns.ts"
 
 /** As a server's handshakes have it. */
 const handshakeTimeout = Duration.seconds(10)
@@ -86,6 +87,8 @@ const dial = (socket: Net.Socket, options: Socket.TlsUpgradeOptions, told: Told)
   })
 }
 
+const tooLate = (): unknown => new Error(`no handshake within ${Duration.format(handshakeTimeout)}`)
+
 export const upgradeToTls = (
   pipe: NodeTransport,
   role: Role,
@@ -97,7 +100,7 @@ export const upgradeToTls = (
     return problem === undefined
       ? Effect.timeoutOrElse(handshake(pipe, role, options, arrived), {
           duration: handshakeTimeout,
-          orElse: () => Effect.fail(new Error(`no handshake within ${Duration.format(handshakeTimeout)}`))
+          orElse: () => Effect.fail(tooLate())
         })
       : Effect.fail(problem)
   })
@@ -124,7 +127,8 @@ const handshake = (
         resume(Exit.fail(outcome))
       } else {
         pipe.secure(new Secured(outcome, socket, undefined, "end"))
-        resume(Exit.void)
+        // As `TlsAcceptor` has it: OpenSSL is at work below us.
+        onNextTurn(() => resume(Exit.void))
       }
     }
     socket.on("error", ignore)

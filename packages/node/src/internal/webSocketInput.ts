@@ -58,7 +58,7 @@ export class WebSocketInput {
 
   /** Something has arrived that was not told. */
   get isUnread(): boolean {
-    return !this.endTold && (this.held !== undefined || this.pipe.under.stream.readableLength > 0)
+    return this.held !== undefined || this.pipe.under.stream.readableLength > 0
   }
 
   // What arrives ------------------------------------------------------------------------------------------------------
