@@ -28,6 +28,9 @@ const start = (name: string, env: Record<string, string>, file = "main.ts"): Pro
   return program
 }
 
+/** For who starts several programs, one after the other, beside everybody else's. */
+const many = { timeout: 45_000 }
+
 let sockets = 0
 const transports = {
   TCP: (): Record<string, string> => ({ PORT: "0" }),
@@ -350,6 +353,7 @@ describe.concurrent("rpc-server", () => {
 
   it.each(["tcp", "websocket"])(
     "over %s: calls under way are answered, a stream goes on to its end, and nobody hears an interrupt",
+    many,
     async (over) => {
       const program = start("rpc-server", { PORT: "0", PROTOCOL: over })
       const address = await program.listening()
@@ -393,12 +397,12 @@ describe.concurrent("rpc-client", () => {
     return { answers, lived: client.said.at(-1)!["lived"] }
   }
 
-  it("its server is replaced while calls run: each is begun once, and answered once", async () => {
-    const calls = 120
+  it("its server is replaced while calls run: each is begun once, and answered once", many, async () => {
+    const calls = 60
     const first = start("rpc-server", { PORT: "0" })
     const address = new URL(await first.listening())
     const client = start("rpc-client", { SERVER: address.host, CALLS: `${calls}`, WIDTH: "3" })
-    await client.hasSaid(20)
+    await client.hasSaid(15)
     first.signal("SIGTERM")
     assert.deepStrictEqual(await first.ended(), { code: 0, signal: null }, first.stderr)
     const second = start("rpc-server", { PORT: address.port })
@@ -414,7 +418,7 @@ describe.concurrent("rpc-client", () => {
     assert.deepStrictEqual({ ...lived, again: lived.again > 0 }, { answered: calls, again: true, failed: 0 })
   })
 
-  it("is told to stop while calls run: each that was begun is answered", async () => {
+  it("is told to stop while calls run: each that was begun is answered", many, async () => {
     const server = start("rpc-server", { PORT: "0" })
     const client = start("rpc-client", { SERVER: new URL(await server.listening()).host, WIDTH: "5" })
     await client.hasSaid(20)
@@ -430,51 +434,55 @@ describe.concurrent("rpc-client", () => {
 })
 
 describe.concurrent("cluster-runner", () => {
-  it("is told to stop in the middle of its work: it answers, another goes on, and nothing is begun twice", async () => {
-    const env = {
-      STORAGE: join(directory, "cluster.sqlite"),
-      SHARDS_PER_GROUP: "30",
-      REFRESH_ASSIGNMENTS_INTERVAL: "200 millis",
-      ENTITY_MESSAGE_POLL_INTERVAL: "500 millis"
-    }
-    const [leaving, staying] = [start("cluster-runner", env), start("cluster-runner", env)]
-    await Promise.all([leaving.listening(), staying.listening()])
-    const client = start("cluster-runner", { ...env, DOCUMENTS: "12", MILLIS: "100" }, "client.ts")
-    await Promise.all([leaving, staying].map(({ pid }) => client.says(`"by":${pid}`)))
-    // In the middle of a document, of an edition that there has not been yet.
-    const editions = [...leaving.stderr.matchAll(/of edition (\d+)/g)].map(([, edition]) => Number(edition))
-    await leaving.says(`page 2 of edition ${Math.max(0, ...editions) + 1}`)
-    leaving.signal("SIGTERM")
-    assert.deepStrictEqual(await leaving.ended(), { code: 0, signal: null }, leaving.stderr)
-    assert.match(leaving.stderr.split("SIGTERM: stopping")[1]!, /page 5 of/)
+  it(
+    "is told to stop in the middle of its work: it answers, another goes on, and nothing is begun twice",
+    many,
+    async () => {
+      const env = {
+        STORAGE: join(directory, "cluster.sqlite"),
+        SHARDS_PER_GROUP: "30",
+        REFRESH_ASSIGNMENTS_INTERVAL: "200 millis",
+        ENTITY_MESSAGE_POLL_INTERVAL: "500 millis"
+      }
+      const [leaving, staying] = [start("cluster-runner", env), start("cluster-runner", env)]
+      await Promise.all([leaving.listening(), staying.listening()])
+      const client = start("cluster-runner", { ...env, DOCUMENTS: "12", MILLIS: "100" }, "client.ts")
+      await Promise.all([leaving, staying].map(({ pid }) => client.says(`"by":${pid}`)))
+      // In the middle of a document, of an edition that there has not been yet.
+      const editions = [...leaving.stderr.matchAll(/of edition (\d+)/g)].map(([, edition]) => Number(edition))
+      await leaving.says(`page 2 of edition ${Math.max(0, ...editions) + 1}`)
+      leaving.signal("SIGTERM")
+      assert.deepStrictEqual(await leaving.ended(), { code: 0, signal: null }, leaving.stderr)
+      assert.match(leaving.stderr.split("SIGTERM: stopping")[1]!, /page 5 of/)
 
-    /** What it has begun: `render document-1`, `pages of document-2`. */
-    const begun = (runner: Program) =>
-      [...runner.stderr.matchAll(/(render|page 1 of edition \d+ of) (document-\d+)$/gm)]
-        .map(([, what, document]) => `${what === "render" ? what : "pages of"} ${document}`)
-        .toSorted(byText)
-    // A document that it had begins anew at the other: what an entity knows is in its memory.
-    const documents = new Set(begun(leaving).map((text) => text.split(" ").at(-1)))
-    await Promise.all(
-      [...documents].map((document) => client.says(JSON.stringify({ document, edition: 1, by: staying.pid })))
-    )
-    client.signal("SIGTERM")
-    assert.deepStrictEqual(await client.ended(), { code: 0, signal: null }, client.stderr)
-    staying.signal("SIGTERM")
-    assert.deepStrictEqual(await staying.ended(), { code: 0, signal: null }, staying.stderr)
-
-    // Each that was begun is answered, as a whole, by the one that has begun it.
-    for (const runner of [leaving, staying]) {
-      const answers = client.said.filter(({ by }) => by === runner.pid)
-      const answered = answers.map(
-        ({ document, pages }) => `${pages === undefined ? "render" : "pages of"} ${document}`
+      /** What it has begun: `render document-1`, `pages of document-2`. */
+      const begun = (runner: Program) =>
+        [...runner.stderr.matchAll(/(render|page 1 of edition \d+ of) (document-\d+)$/gm)]
+          .map(([, what, document]) => `${what === "render" ? what : "pages of"} ${document}`)
+          .toSorted(byText)
+      // A document that it had begins anew at the other: what an entity knows is in its memory.
+      const documents = new Set(begun(leaving).map((text) => text.split(" ").at(-1)))
+      await Promise.all(
+        [...documents].map((document) => client.says(JSON.stringify({ document, edition: 1, by: staying.pid })))
       )
-      assert.deepStrictEqual(answered.toSorted(byText), begun(runner))
-      for (const { pages } of answers) if (pages !== undefined) assert.deepStrictEqual(pages, [1, 2, 3, 4, 5])
-      const { clean, handlersInterrupted } = runner.said.at(-1)!["drained"]
-      assert.deepStrictEqual({ clean, handlersInterrupted }, { clean: true, handlersInterrupted: 0 })
+      client.signal("SIGTERM")
+      assert.deepStrictEqual(await client.ended(), { code: 0, signal: null }, client.stderr)
+      staying.signal("SIGTERM")
+      assert.deepStrictEqual(await staying.ended(), { code: 0, signal: null }, staying.stderr)
+
+      // Each that was begun is answered, as a whole, by the one that has begun it.
+      for (const runner of [leaving, staying]) {
+        const answers = client.said.filter(({ by }) => by === runner.pid)
+        const answered = answers.map(
+          ({ document, pages }) => `${pages === undefined ? "render" : "pages of"} ${document}`
+        )
+        assert.deepStrictEqual(answered.toSorted(byText), begun(runner))
+        for (const { pages } of answers) if (pages !== undefined) assert.deepStrictEqual(pages, [1, 2, 3, 4, 5])
+        const { clean, handlersInterrupted } = runner.said.at(-1)!["drained"]
+        assert.deepStrictEqual({ clean, handlersInterrupted }, { clean: true, handlersInterrupted: 0 })
+      }
     }
-  })
+  )
 
   const byText = (one: string, other: string) => one.localeCompare(other)
 })

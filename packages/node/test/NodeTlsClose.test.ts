@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Connection } from "finwait/Connection"
+import { type Connection, readText } from "finwait/Connection"
 import type { CloseOutcome } from "finwait/CloseOutcome"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Network from "finwait/Network"
 import * as Scope from "effect/Scope"
-import { openSockets, serve, until } from "./support/network.ts"
+import { openSockets, serve, turn, until } from "./support/network.ts"
 import { givenAway, only, onTls, options, tlsClient, tlsListener, versions } from "./support/tls.ts"
 import { wire } from "./support/tlsWire.ts"
 
@@ -105,6 +105,34 @@ for (const version of versions) {
             // close_notify ends what the peer reads; FIN may be a moment behind it.
             yield* until(() => fromServer.ending !== undefined, "FIN")
             assert.isTrue(fromServer.saidGoodbye)
+          }),
+          chosen
+        )
+      )
+
+      it.live("ends one direction: who has said it hears on, and who has heard it may still answer", () =>
+        onTls(
+          Effect.gen(function* () {
+            const answer = Effect.fnUntraced(function* (connection: Connection) {
+              const text = yield* readText(connection)
+              // Node's own way is to end both directions at once, in a turn or two.
+              yield* Effect.repeat(turn, { times: 5 })
+              yield* connection.write(`${text} and back`)
+            })
+            const server = yield* serve("tcp://127.0.0.1:0", { handler: answer })
+            const peer = yield* tlsClient(server.url)
+            peer.socket.end("there")
+            assert.strictEqual(yield* peer.ended, "end")
+            assert.strictEqual(peer.text, "there and back")
+
+            const listener = yield* tlsListener()
+            const client = yield* Network.connect(listener.url)
+            const asking = yield* listener.next
+            asking.socket.end("here")
+            yield* answer(client)
+            yield* client.close
+            assert.strictEqual(yield* asking.ended, "end")
+            assert.strictEqual(asking.text, "here and back")
           }),
           chosen
         )

@@ -29,13 +29,16 @@ describe("a request that is no upgrade", () => {
   it.live("gets 426, and its connection ends", () =>
     onWebSockets(
       Effect.gen(function* () {
-        const { connections, url } = yield* serve()
+        const { connections, drain, url } = yield* serve()
         const required = "HTTP/1.1 426 Upgrade Required, FIN"
         assert.strictEqual(yield* answer(url, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), required)
         // Two at once: the first is answered, and that is the end.
         assert.strictEqual(yield* answer(url, "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)), required)
         assert.strictEqual(yield* connections, 0)
-      })
+        // Nobody is left who would have to be waited for.
+        assert.isBelow((yield* drain.begin).durationMillis, 1000)
+      }),
+      { handshakeGrace: "2 seconds" }
     )
   )
 
@@ -43,7 +46,8 @@ describe("a request that is no upgrade", () => {
     onWebSockets(
       Effect.gen(function* () {
         const { url } = yield* serve()
-        const body = "x".repeat(3_000_000)
+        // More than the system takes: closed in the middle of it, a connection is reset.
+        const body = "x".repeat(30_000_000)
         const upload = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
         assert.strictEqual(yield* answer(url, upload), "HTTP/1.1 426 Upgrade Required, FIN")
       })

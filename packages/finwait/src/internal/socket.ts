@@ -75,7 +75,10 @@ export class FrameTaker implements Taker<Frames, Socket.SocketError> {
 
   failed(cause: ConnectionError): Pulled<Frames, Socket.SocketError> {
     if (this.over) return Exit.fail(closedWith(abnormal))
-    if (cause.reason._tag === "Closed") return Exit.fail(this.closed())
+    const { reason } = cause
+    // The program has destroyed what is under the connection: to it that is a close of its own.
+    const isOurs = reason._tag === "Closed" || (reason._tag === "Reset" && reason.code === "ECONNABORTED")
+    if (isOurs) return Exit.fail(this.closed())
     return Exit.fail(new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) }))
   }
 

@@ -49,6 +49,9 @@ export class NodeTransport extends Inspectable.Class implements Transport {
   flowing = false
   /** The end came while delivery was off; and then the socket was gone, too. Both are told after the next resume. */
   held: "nothing" | "end" | "release" = "nothing"
+  /** The peer's end has been told; or that the pipe is broken, or it was reset: nothing is left to be told but its release. */
+  hasEnded = false
+  isOver = false
   private readonly known: Known
   /** The turn of the event loop in which end() was called. */
   private endedInTurn = never
@@ -99,6 +102,7 @@ export class NodeTransport extends Inspectable.Class implements Transport {
   /** What it was to become has failed: it is nothing any more. */
   fail(code: string): void {
     const { receiver } = this
+    this.isOver = true
     this.socket.destroy()
     receiver?.onBroken(code)
   }
@@ -195,6 +199,7 @@ export class NodeTransport extends Inspectable.Class implements Transport {
 
   reset(): void {
     if (this.resetAfterTurn) return
+    this.isOver = true
     // A reset in the same turn as end() fails with EINVAL and leaks the descriptor; it waits for the next.
     if (this.endedInTurn === currentTurn()) {
       this.resetAfterTurn = true
@@ -283,10 +288,14 @@ function hearEnd(transport: NodeTransport): void {
 
 const truncated: PeerEnd = { truncated: true }
 
-function tellEnd({ receiver, secured }: NodeTransport): void {
+function tellEnd(transport: NodeTransport): void {
+  const { receiver, secured } = transport
+  transport.hasEnded = true
   if (secured?.truncated !== true) receiver?.onEnd()
-  else if (secured.truncation === "error") receiver?.onBroken("ERR_TLS_TRUNCATED")
-  else receiver?.onEnd(truncated)
+  else if (secured.truncation === "error") {
+    transport.isOver = true
+    receiver?.onBroken("ERR_TLS_TRUNCATED")
+  } else receiver?.onEnd(truncated)
 }
 
 function tellHeld(transport: NodeTransport): void {
@@ -315,6 +324,7 @@ function onError(this: Net.Socket, error: NodeJS.ErrnoException): void {
     transport.held = "nothing"
     tellEnd(transport)
   }
+  transport.isOver = true
   receiver.onBroken(error.code ?? error.message)
 }
 
@@ -334,6 +344,7 @@ function onClose(this: Net.Socket): void {
 }
 
 function tellBroken(transport: NodeTransport): void {
+  transport.isOver = true
   transport.receiver?.onBroken(transport.brokenCode!)
   tellReleased(transport)
 }
@@ -342,6 +353,9 @@ function tellReleased(transport: NodeTransport): void {
   const { receiver } = transport
   transport.receiver = undefined
   transport.held = "nothing"
+  // Somebody who has the socket itself has destroyed it.
+  const isWhole = transport.hasEnded && transport.socket.writableFinished
+  if (!transport.isOver && !isWhole) receiver?.onBroken("ECONNABORTED")
   receiver?.onReleased()
 }
 
