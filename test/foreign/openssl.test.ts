@@ -111,7 +111,7 @@ for (const [version, flag] of [
           else server.child.kill("SIGKILL")
           const end = yield* Effect.flip(lines.pull)
           if (how === "close") assert.strictEqual(end._tag, "Done")
-          else assert.match(String(end), /truncated after 0 bytes .* did not say that it ends/)
+          else assert.match((end as Error).message, /truncated after 0 bytes .* did not say that it ends/)
         }
       }).pipe(
         Effect.scoped,

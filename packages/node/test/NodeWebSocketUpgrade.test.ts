@@ -1,5 +1,6 @@
 /** Before a connection is a WebSocket: upgrades, and everything else that comes in their place. */
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeTls from "@finwait/node/NodeTls"
 import * as NodeWebSocket from "@finwait/node/NodeWebSocket"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -9,9 +10,11 @@ import * as Network from "finwait/Network"
 import * as Server from "finwait/Server"
 import { createServer, request as httpRequest } from "node:http"
 import type { AddressInfo } from "node:net"
+import { connect, type TLSSocket } from "node:tls"
 import { WebSocketServer } from "ws"
 import { listenWebSocket } from "../src/internal/webSocketListen.ts"
 import { webSocketSettings } from "../src/internal/webSocketSettings.ts"
+import { ca, identity } from "./support/certificates.ts"
 import { echo, openSockets, rawListener, serve as serveOn, until } from "./support/network.ts"
 import { client, connected, handMade, onWebSockets, request } from "./support/webSocket.ts"
 
@@ -112,6 +115,37 @@ describe("whoever connects and does not ask", () => {
         assert.isTrue(report.clean)
         for (const peer of peers) assert.strictEqual(yield* Effect.promise(() => peer.ended()), "FIN")
       })
+    )
+  )
+
+  it.live("is closed at once as well when it has shaken hands with the TLS below, and no more", () =>
+    Effect.gen(function* () {
+      const { drain, url } = yield* serve()
+      const peer = yield* Effect.acquireRelease(
+        Effect.callback<TLSSocket>((resume) => {
+          const options = { host: "127.0.0.1", port: Number(new URL(url).port), ca, servername: "localhost" }
+          const socket = connect(options, () => resume(Effect.succeed(socket)))
+        }),
+        (socket) => Effect.sync(() => socket.destroy())
+      )
+      let ending = ""
+      peer.on("end", () => (ending = "end")).on("error", ({ message }) => (ending = message))
+      peer.resume()
+      const report = yield* drain.begin
+      assert.isBelow(report.durationMillis, 1000)
+      yield* until(() => ending !== "", "its end")
+      assert.strictEqual(ending, "end")
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        Layer.merge(
+          NodeWebSocket.layer(
+            { handshakeGrace: "2 seconds" },
+            NodeTls.provider({ server: { identity: identity("server") } })
+          ),
+          Logger.layer([])
+        )
+      )
     )
   )
 

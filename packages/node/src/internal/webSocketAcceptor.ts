@@ -98,17 +98,14 @@ export class WebSocketAcceptor extends HandshakingAcceptor {
 class Upgrade implements Handshake {
   readonly under: Under
   private readonly acceptor: WebSocketAcceptor
-  /** What had arrived before it, of a handshake below it. */
-  private readonly before: number
 
   constructor(under: Under, acceptor: WebSocketAcceptor) {
     this.under = under
     this.acceptor = acceptor
-    this.before = under.arrived
   }
 
   get begun(): boolean {
-    return this.under.arrived > this.before
+    return this.under.arrived > 0
   }
 
   answer(request: Http.IncomingMessage, head: Buffer): void {

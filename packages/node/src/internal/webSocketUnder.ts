@@ -18,7 +18,7 @@ export interface Under {
   readonly endMayBeReset: boolean
   readonly localAddress: Address
   readonly remoteAddress: Address
-  /** Bytes that have arrived, those of the handshake among them. */
+  /** Bytes that have arrived: of the upgrade and behind it, and of no handshake below. */
   readonly arrived: number
   /** Calls back when what the system held has come to the stream's reader, or as `Transport.catchUp` says. */
   catchUp(callback: () => void): void

@@ -33,6 +33,13 @@ export const onTls = <A, E>(
 ): Effect.Effect<A, E> =>
   program.pipe(Effect.scoped, Effect.provide(Layer.merge(NodeTls.layer(chosen), Logger.layer([]))))
 
+/**
+ * What a peer of this Node may hear of a reset that comes behind bytes which it has not read: before 26 it takes it for an
+ * end.
+ */
+export const heardOfReset: ReadonlyArray<string | undefined> =
+  Number(process.versions.node.split(".")[0]) < 26 ? ["ECONNRESET", "end", "FIN"] : ["ECONNRESET"]
+
 /** The beginning of a ClientHello, of which 16 KiB are announced. */
 export const halfHello = Buffer.concat([Buffer.from("160301400001003ffc0303", "hex"), Buffer.alloc(100)])
 
