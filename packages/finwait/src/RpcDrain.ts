@@ -76,12 +76,19 @@ import {
 
 type Receive = (clientId: number, message: RpcMessage.FromClientEncoded) => Effect.Effect<void>
 
+/** What a client says besides its calls. */
+const tags: ReadonlySet<string> = new Set(["Ack", "Interrupt", "Ping", "Eof"])
+
 /** The calls of one connection, and how it is read: to the announcement, and from there on while calls are under way. */
 class Calls extends FrameTaker {
   readonly socket: Socket.Socket
   /** By which number the protocol knows its client, once that has called. */
   clientId: number | undefined
   private readonly underWay = new Set<string | number>()
+  /** Calls that have died, of which the protocol does not say which they were. */
+  private defects = 0
+  /** Messages are being received that are no calls: a defect is about them. */
+  private unknown = 0
   /** What comes now has come after the announcement. */
   private late = false
   private readonly read: PullFrames
@@ -102,7 +109,11 @@ class Calls extends FrameTaker {
 
   private get pull(): PullFrames {
     if (!this.late) return this.read
-    return this.underWay.size > 0 ? this.readRest : Exit.fail(closedWith(1001, "going away"))
+    return this.isWorking ? this.readRest : Exit.fail(closedWith(1001, "going away"))
+  }
+
+  get isWorking(): boolean {
+    return this.underWay.size > this.defects
   }
 
   /** The end of the input, which a drain brings before the peer does. */
@@ -113,10 +124,21 @@ class Calls extends FrameTaker {
   }
 
   receive(clientId: number, message: RpcMessage.FromClientEncoded, receive: Receive): Effect.Effect<void> {
-    if (message._tag !== "Request") return receive(clientId, message)
+    if (message._tag !== "Request") return this.receiveOther(clientId, message, receive)
     if (this.late) return Effect.logDebug(`call ${message.tag} came after the announcement: not begun`)
     if (message.isNotification !== true) this.underWay.add(message.id)
     return receive(clientId, message)
+  }
+
+  private receiveOther(clientId: number, message: RpcMessage.FromClientEncoded, receive: Receive): Effect.Effect<void> {
+    if (tags.has(message._tag)) return receive(clientId, message)
+    return Effect.ensuring(
+      Effect.suspend(() => {
+        this.unknown++
+        return receive(clientId, message)
+      }),
+      Effect.sync(() => this.unknown--)
+    )
   }
 
   /** A call has ended when its answer is written, not before: the connection might be closed in between. */
@@ -147,9 +169,9 @@ class Calls extends FrameTaker {
 
   private answered(response: RpcMessage.FromServerEncoded): void {
     if (response._tag === "Exit") this.underWay.delete(response.requestId)
-    // It fails all calls of the client, and the one that brought it about gets no other answer.
-    else if (response._tag === "Defect") this.underWay.clear()
-    if (this.late && this.underWay.size === 0) this.connection.input.dismiss()
+    // The call that has brought it about gets no other answer, and those beside it go on.
+    else if (response._tag === "Defect" && this.unknown === 0) this.defects++
+    if (this.late && !this.isWorking) this.connection.input.dismiss(this)
   }
 }
 
@@ -204,7 +226,8 @@ export const makeProtocolSocketServer: Effect.Effect<
       // The first of a client: the handler that it comes from knows its connection.
       Effect.withFiber((fiber) => {
         const calls = Context.get(fiber.context, CurrentCalls)
-        if (calls === undefined) return receive(clientId, message)
+        // One that has left before its first message was looked at is not kept.
+        if (calls === undefined || calls.over) return receive(clientId, message)
         byClient.set((calls.clientId = clientId), calls)
         return calls.receive(clientId, message, receive)
       })

@@ -132,7 +132,9 @@ export const fromListener = Effect.fnUntraced(function* (
     Effect.uninterruptibleMask((restore) =>
       Effect.contextWith((services: Context.Context<R>) => {
         if (server !== undefined) {
-          return Effect.fail(cannotRun(isOver ? "it has drained, and is over" : "it runs already"))
+          const error = cannotRun(isOver ? "it has drained, and is over" : "it runs already")
+          // Who forks it, as Effect's RPC does, hears of no failure.
+          return Effect.andThen(Effect.logError("SocketServer.run", error), Effect.fail(error))
         }
         const serve = (connection: Connection) => {
           ;(connection as ConnectionImpl).readerCloses = true

@@ -10,6 +10,7 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Address } from "./Address.ts"
@@ -259,6 +260,19 @@ export interface Provider {
   connect(address: Address, made: (transport: Transport) => void): Effect.Effect<Transport, NetworkError>
   /** Binds and listens. The scope's end closes a listener that nobody has stopped. */
   listen(address: Address, options: ListenOptions): Effect.Effect<Acceptor, NetworkError, Scope.Scope>
+}
+
+/**
+ * An upgrade could not begin, because of what this side has asked for: a key without its certificate, one that cannot be
+ * used. The connection goes on as it is. What fails later is the handshake's own.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CannotUpgrade extends Schema.TaggedError<CannotUpgrade>()("CannotUpgrade", { problem: Schema.String }) {
+  override get message() {
+    return this.problem
+  }
 }
 
 /**

@@ -248,15 +248,18 @@ export const makeWebSocket = (
   options: ServerOptions<typeof WebSocket, typeof Http.IncomingMessage> & WebSocketOptions
 ): Effect.Effect<EffectSocketServer.SocketServer["Service"], EffectSocketServer.SocketServerError, Scope.Scope> =>
   Effect.flatMap(
-    attempt(() =>
-      webSocketSettings({
+    attempt(() => {
+      if (options.port === undefined && options.server === undefined) {
+        throw new Error("a WebSocket server needs a port to listen on, or a server whose upgrades it serves")
+      }
+      return webSocketSettings({
         handshakeTimeout: options.handshakeTimeout,
         handshakeGrace: options.handshakeGrace,
         liveness: options.liveness,
         maxPayload: options.maxPayload ?? maxPayload,
         serverOptions: options
       })
-    ),
+    }),
     (settings) => served(listenWebSocket(options as ServerOptions, settings), options, webSocketOf)
   )
 

@@ -51,6 +51,8 @@ export interface Taker<A, E = never> {
   taken(chunk: Uint8Array): Pulled<A, E>
   /** What the end of the input is. */
   ended(): Pulled<A, E>
+  /** While it waits there is work to be done: it does not wait for the peer alone. */
+  readonly isWorking?: boolean
   /** What a failure is, to who does not take it as it is. */
   failed?(error: ConnectionError): Pulled<A, E>
 }
@@ -146,6 +148,7 @@ export class Input {
   /** Nothing is in hand, and nobody works: the reader waits for the peer. */
   get waiting(): boolean {
     const waits = this.waiterFiber !== undefined && this.waiterFiber.pollUnsafe() === undefined
+    if (waits && this.waiterRead?.taker.isWorking === true) return false
     return waits || (this.sink !== undefined && !this.sink.busy)
   }
 
@@ -212,11 +215,12 @@ export class Input {
     return all
   }
 
-  /** Fails the waiting reader, whose right to read has ended, and leaves the input as it is. */
-  dismiss(): void {
-    const waiter = this.waiter
+  /** Fails who waits by this taker, whose right to read has ended, and leaves the input as it is. */
+  dismiss(taker: Taker<unknown, unknown>): void {
+    const { waiter } = this
+    if (waiter === undefined || this.waiterRead?.taker !== taker) return
     this.waiter = this.waiterFiber = undefined
-    waiter?.(this.failure(new Closed(), this.waiterRead?.taker) as Pulled<never>)
+    waiter(this.failure(new Closed(), taker) as Pulled<never>)
   }
 
   shift(): Uint8Array | undefined {

@@ -18,7 +18,7 @@ import { CurrentMaxFrameBytes, FrameError } from "../Framing.ts"
 import { defaultWaitingMax, type Listener, type Receiver } from "../Listener.ts"
 import { CurrentShutdown } from "../Shutdown.ts"
 import type { ShutdownBudget } from "../ShutdownBudget.ts"
-import { acceptErrorClass } from "../Transport.ts"
+import { acceptErrorClass, CannotUpgrade } from "../Transport.ts"
 import { Bag } from "./bag.ts"
 import type { ConnectionImpl, Owner } from "./connection.ts"
 import { type Draining, type DrainOptions, type Served, ServerDrain } from "./drain.ts"
@@ -336,7 +336,11 @@ const causedByPeer = (error: unknown): boolean => {
   if (error instanceof FrameError) return true
   if (Socket.isSocketError(error)) {
     const { reason } = error
-    return reason._tag === "SocketCloseError" || reason._tag === "SocketUpgradeError" || causedByPeer(reason.cause)
+    if (reason._tag === "SocketCloseError") return true
+    // A handshake fails because of the peer, unless it could not even begin.
+    if (reason._tag === "SocketUpgradeError")
+      return reason.cause !== undefined && !(reason.cause instanceof CannotUpgrade)
+    return causedByPeer(reason.cause)
   }
   // Two readers at once are a mistake in the handler.
   return error instanceof ConnectionError && error.reason._tag !== "Busy"

@@ -5,6 +5,7 @@
  * was written for Effect's own sockets counts on it.
  */
 import type * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -40,6 +41,7 @@ export interface Backed {
   readonly output: Output
   readonly environment: Environment
   readonly isClosing: boolean
+  readonly draining: Effect.Effect<void>
   /** The end of a reader's scope closes it. */
   readonly readerCloses: boolean
   beginClose(): void
@@ -102,7 +104,7 @@ export const readerOf = (
       scope,
       Effect.sync(() => {
         taker.over = true
-        connection.input.dismiss()
+        connection.input.dismiss(taker)
         if (connection.readerCloses) connection.beginClose()
       })
     )
@@ -119,15 +121,27 @@ export const socketReader = (connection: Backed): Socket.Socket["reader"] =>
     return readerOf(connection, taker, () => pull)
   })
 
+/** As a server's handshakes have it once it drains. */
+const upgradeGrace = Duration.seconds(1)
+
 const upgrade = (
-  { input, isClosing, transport }: Backed,
+  { draining, input, isClosing, transport }: Backed,
   options: Socket.TlsUpgradeOptions = {}
 ): Effect.Effect<void, Socket.SocketError> =>
   Effect.suspend(() => {
     if (transport.upgrade === undefined || isClosing) return Socket.SocketUpgradeError.unsupported()
+    const tooLate = Effect.andThen(
+      draining,
+      Effect.andThen(
+        Effect.sleep(upgradeGrace),
+        Effect.fail(
+          new Error(`the server drains, and the handshake was not done within ${Duration.format(upgradeGrace)}`)
+        )
+      )
+    )
     // What has come behind the last message belongs to the handshake. What an attacker has put there fails it.
     return Effect.mapError(
-      transport.upgrade(options, input.takeAll()),
+      Effect.raceFirst(transport.upgrade(options, input.takeAll()), tooLate),
       (cause) => new Socket.SocketError({ reason: new Socket.SocketUpgradeError({ cause }) })
     )
   })

@@ -43,6 +43,11 @@ export class Secured {
     return this.relay === undefined ? this.raw.writableLength : 0
   }
 
+  /** TLS reads and writes the descriptor itself. */
+  get isDirect(): boolean {
+    return this.relay === undefined
+  }
+
   /** The socket has ended as it should, and what it had is still to be read. */
   get readsOn(): boolean {
     return this.relay?.readsOn === true

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import type * as Socket from "effect/socket/Socket"
+import { CannotUpgrade } from "finwait/Transport"
 import { Buffer } from "node:buffer"
 import type * as Net from "node:net"
 import * as Tls from "node:tls"
@@ -45,18 +46,17 @@ const optionsOf = (options: Socket.TlsUpgradeOptions) => ({
 })
 
 /** Why it cannot begin, if it cannot: nothing has happened to the connection then. */
-const obstacle = (pipe: NodeTransport, role: Role, options: Socket.TlsUpgradeOptions): Error | undefined => {
+const obstacle = (pipe: NodeTransport, role: Role, options: Socket.TlsUpgradeOptions): string | undefined => {
   const { cert, key } = options
-  if (pipe.secured !== undefined) return new Error("it speaks TLS already")
-  if (pipe.socket.destroyed || pipe.socket.writableEnded) return new Error("it is closed")
-  if ((key === undefined) !== (cert === undefined)) {
-    return new Error("a key needs its certificate, and a certificate its key")
-  }
-  if (role === "server" && key === undefined) return new Error("a server needs a key and its certificate")
+  if (pipe.secured !== undefined) return "it speaks TLS already"
+  if (pipe.isSecuring) return "a handshake is under way"
+  if (pipe.socket.destroyed || pipe.socket.writableEnded) return "it is closed"
+  if ((key === undefined) !== (cert === undefined)) return "a key needs its certificate, and a certificate its key"
+  if (role === "server" && key === undefined) return "a server needs a key and its certificate"
   try {
     Tls.createSecureContext(contextOf(options))
   } catch (error) {
-    return error as Error
+    return (error as Error).message
   }
   return undefined
 }
@@ -102,7 +102,7 @@ export const upgradeToTls = (
           duration: handshakeTimeout,
           orElse: () => Effect.fail(tooLate())
         })
-      : Effect.fail(problem)
+      : Effect.fail(new CannotUpgrade({ problem }))
   })
 
 const handshake = (
@@ -112,7 +112,7 @@ const handshake = (
   arrived: ReadonlyArray<Uint8Array>
 ): Effect.Effect<void, unknown> =>
   Effect.callback<void, unknown>((resume) => {
-    const socket = pipe.detach()
+    const socket = pipe.beginSecuring()
     socket.pause()
     for (const bytes of arrived.toReversed()) socket.unshift(bytes)
     let isOver = false

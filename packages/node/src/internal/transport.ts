@@ -64,6 +64,10 @@ export class NodeTransport extends Inspectable.Class implements Transport {
   private turnsEnding = 0
   /** Node is asked to tell when there is room again. */
   awaitsDrain = false
+  /** What was written in a handshake: it leaves in TLS, or not at all. */
+  private securing: Array<Uint8Array | string> | undefined
+  /** The end was asked for in a handshake. */
+  private endsSecured = false
 
   /** How many are open in this process, accepted and dialled. */
   static open = 0
@@ -86,6 +90,8 @@ export class NodeTransport extends Inspectable.Class implements Transport {
    */
   secure(secured: Secured): void {
     const raw = this.detach()
+    // Room was told of by the socket.
+    this.awaitsDrain = false
     this.secured = secured
     this.socket = secured.tls
     ;(secured.tls as Net.Socket as Carrier)[key] = this
@@ -93,6 +99,27 @@ export class NodeTransport extends Inspectable.Class implements Transport {
     // Its errors are the TLS's as well. Whoever closes first, the other has to follow.
     raw.on("error", ignore)
     if (this.flowing) this.socket.resume()
+    this.endSecuring()
+  }
+
+  /** A handshake begins on a connection that is in use: nothing of what is written meanwhile may leave in plain. */
+  beginSecuring(): Net.Socket {
+    this.securing = []
+    return this.detach()
+  }
+
+  get isSecuring(): boolean {
+    return this.securing !== undefined
+  }
+
+  private endSecuring(): void {
+    const { securing } = this
+    if (securing === undefined) return
+    this.securing = undefined
+    let hasRoom = true
+    for (const data of securing) hasRoom = this.hand(data)
+    if (this.endsSecured) this.closeWrite()
+    else if (securing.length > 0 && hasRoom) this.receiver?.onWritable()
   }
 
   upgrade(options: Socket.TlsUpgradeOptions, arrived: ReadonlyArray<Uint8Array>): Effect.Effect<void, unknown> {
@@ -103,6 +130,7 @@ export class NodeTransport extends Inspectable.Class implements Transport {
   fail(code: string): void {
     const { receiver } = this
     this.isOver = true
+    this.securing = undefined
     this.socket.destroy()
     receiver?.onBroken(code)
   }
@@ -179,7 +207,11 @@ export class NodeTransport extends Inspectable.Class implements Transport {
   }
 
   private hand(data: Uint8Array | string): boolean {
-    const { socket } = this
+    const { securing, socket } = this
+    if (securing !== undefined) {
+      securing.push(data)
+      return false
+    }
     moved(data.length)
     // To Node a write after end() is an error that destroys the socket. What Node says of room is from before the system
     // took the bytes, which it mostly does at once: a long write that has left needs no waiting.
@@ -193,8 +225,26 @@ export class NodeTransport extends Inspectable.Class implements Transport {
 
   closeWrite(): void {
     if (this.ending || this.socket.destroyed) return
+    if (this.securing !== undefined) {
+      this.endsSecured = true
+      return
+    }
     this.endedInTurn = currentTurn()
     this.socket.on("finish", onFinish).end()
+    if (this.secured?.isDirect === true && this.hasEnded) onNextTurn(() => this.probe())
+  }
+
+  /**
+   * Node's TLS does not notice that a peer that has ended is gone, reset behind its end: what it has to write stays with it
+   * for ever. The socket below is asked, by a write of nothing, which sends nothing.
+   */
+  private probe(): void {
+    const { raw, socket } = this
+    // With nothing left to be written TLS has asked for FIN, and nothing may be written behind it.
+    if (socket.writableLength === 0 || raw.destroyed) return
+    raw.write(nothing, (error: NodeJS.ErrnoException | null | undefined) => {
+      if (error !== null && error !== undefined) socket.destroy(error)
+    })
   }
 
   reset(): void {
