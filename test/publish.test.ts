@@ -65,7 +65,7 @@ beforeAll(async () => {
       }
     }
   }
-  for (const dependency of ["effect", "@types/node"]) {
+  for (const dependency of ["effect", "@types/node", "@types/ws", "ws", "@effect/platform-node-shared"]) {
     const target = join(root, "packages/node/node_modules", dependency)
     link(target, join(copy, "node_modules", dependency))
     link(target, join(consumer, "node_modules", dependency))

@@ -719,6 +719,19 @@ describe("as an Effect Socket", () => {
     })
   )
 
+  it.effect("the end of a reader's scope is nothing to somebody else who waits", () =>
+    Effect.gen(function* () {
+      const { here, peer } = yield* pair()
+      const scope = yield* Scope.make()
+      yield* Scope.provide(here.reader, scope)
+      const pulling = yield* Effect.forkChild(here.pull)
+      yield* settled
+      yield* Scope.close(scope, Exit.void)
+      yield* peer.write("still here")
+      assert.strictEqual(text(yield* Fiber.join(pulling)), "still here")
+    })
+  )
+
   it.effect("an interrupted pull stays an interruption", () =>
     Effect.gen(function* () {
       const { here } = yield* pair()

@@ -17,10 +17,11 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as EffectSocketServer from "effect/socket/SocketServer"
 import * as Stream from "effect/Stream"
+import * as Connection from "finwait/Connection"
 import * as Network from "finwait/Network"
 import * as RpcDrain from "finwait/RpcDrain"
 import * as SocketClient from "finwait/SocketClient"
-import { address, now, passing, settled } from "./support/network.ts"
+import { address, now, passing, settled, text } from "./support/network.ts"
 import { listen, type World, world } from "./support/sockets.ts"
 
 const Jobs = RpcGroup.make(
@@ -53,10 +54,11 @@ interface Served {
 
 const serve = Effect.fnUntraced(function* (
   here: World,
-  protocol: typeof RpcDrain.layerProtocolSocketServer = RpcDrain.layerProtocolSocketServer
+  protocol: typeof RpcDrain.layerProtocolSocketServer = RpcDrain.layerProtocolSocketServer,
+  options: Parameters<typeof listen>[1] = {}
 ) {
   const log: Array<string> = []
-  const { reports, scope, server } = yield* listen(here)
+  const { reports, scope, server } = yield* listen(here, options)
   const layer = RpcServer.layer(Jobs, { disableTracing: true }).pipe(
     Layer.provide(jobs(log)),
     Layer.provide(protocol),
@@ -85,6 +87,10 @@ const connect = Effect.fnUntraced(function* (here: World) {
   yield* settled
   return client
 }) as (here: World) => Effect.Effect<RpcClient.RpcClient<RpcGroup.Rpcs<typeof Jobs>, never>, never, Scope.Scope>
+
+/** As a client of another make would say it. */
+const request = (id: number, tag: string, seconds: number): string =>
+  `${JSON.stringify({ _tag: "Request", id: `${id}`, tag, payload: { seconds }, headers: [] })}\n`
 
 /** How a call ended, in a word. */
 const ended = (exit: Exit.Exit<unknown, unknown>): string => {
@@ -255,6 +261,41 @@ describe("RPC in a drain", () => {
       assert.deepStrictEqual(log, ["begin 60", "interrupted 60"])
       assert.isFalse(reports[0]!.clean)
       assert.notStrictEqual(yield* Fiber.join(call), "worked 60")
+    })
+  )
+
+  it.effect("a call that dies takes none beside it along, for a client that goes on", () =>
+    Effect.gen(function* () {
+      const here = yield* world()
+      const { log, reports, stop } = yield* serve(here)
+      const client = yield* here.dial
+      yield* client.write(request(1, "Die", 1) + request(2, "Work", 3))
+      yield* settled
+      const stopping = yield* Effect.forkChild(stop)
+      yield* passing("1 second")
+      yield* passing("2 seconds")
+      const said = yield* Connection.readText(client)
+      yield* client.close
+      assert.match(said, /"Defect"[^]*worked 3/)
+      yield* Fiber.join(stopping)
+      assert.deepStrictEqual(log, ["begin 3"])
+      assert.isTrue(reports[0]!.clean)
+    })
+  )
+
+  it.effect("an idle limit does not count the time in which calls work", () =>
+    Effect.gen(function* () {
+      const here = yield* world()
+      const { log } = yield* serve(here, RpcDrain.layerProtocolSocketServer, { idleTimeout: "1 second" })
+      const client = yield* here.dial
+      yield* client.write(request(1, "Work", 5))
+      for (let second = 0; second < 5; second++) yield* passing("1 second")
+      assert.match(text(yield* client.pull), /worked 5/)
+      // Then it does.
+      yield* passing("2 seconds")
+      assert.strictEqual((yield* Effect.exit(client.pull))._tag, "Failure")
+      yield* client.close
+      assert.deepStrictEqual(log, ["begin 5"])
     })
   )
 

@@ -225,6 +225,10 @@ describe("a socket server", () => {
       assert.strictEqual(yield* message, "it runs already")
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(yield* message, "it has drained, and is over")
+      // Whoever forks it hears of no failure.
+      assert.deepStrictEqual(here.logged, [])
+      yield* Effect.exit(Effect.provideContext(server.run(echoing), here.context))
+      assert.deepStrictEqual(here.logged, ["Error SocketServer.run"])
     })
   )
 

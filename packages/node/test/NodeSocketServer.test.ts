@@ -212,6 +212,37 @@ describe("STARTTLS", () => {
     })
   )
 
+  live("what is written while hands are shaken leaves in TLS, behind the handshake", () =>
+    Effect.gen(function* () {
+      const server = yield* NodeSocketServer.make({ host: "127.0.0.1", port: 0 })
+      const heard: Array<string> = []
+      const all = yield* Semaphore.make(0)
+      yield* run(
+        server,
+        Effect.fnUntraced(function* (socket: Socket.Socket) {
+          const { write } = yield* socket.writer
+          const { pull, upgrade } = yield* socket.reader
+          yield* pull
+          yield* write("GO")
+          yield* upgrade({ key, cert })
+          while (heard.join("") !== "one two") heard.push(text(yield* pull))
+          yield* all.release(1)
+          yield* Effect.exit(pull)
+        }, Effect.scoped)
+      )
+      const socket = yield* NodeSocket.makeNet({ host: "127.0.0.1", port: portOf(server) })
+      const { pull, upgrade } = yield* socket.reader
+      const { write } = yield* socket.writer
+      yield* write("STARTTLS")
+      yield* pull
+      const upgrading = yield* Effect.forkChild(upgrade({ ca, servername: "localhost" }), { startImmediately: true })
+      yield* Effect.forkChild(write("one "), { startImmediately: true })
+      yield* Fiber.join(upgrading)
+      yield* write("two")
+      yield* all.take(1)
+    })
+  )
+
   live("what was injected behind the last plain message ends the handshake", () =>
     Effect.gen(function* () {
       const server = yield* NodeSocketServer.make({ host: "127.0.0.1", port: 0 })
@@ -283,6 +314,13 @@ describe("what cannot be", () => {
       const { reason } = yield* Effect.flip(NodeSocketServer.makeTls({ port: 0, cert: pem.cert, key: other }))
       assert.strictEqual(reason._tag, "SocketServerOpenError")
       assert.match(String(reason.cause), /key values mismatch/)
+    })
+  )
+
+  live("a WebSocket server needs somewhere to listen", () =>
+    Effect.gen(function* () {
+      const { reason } = yield* Effect.flip(NodeSocketServer.makeWebSocket({ noServer: true }))
+      assert.match(String(reason.cause), /needs a port/)
     })
   )
 

@@ -257,6 +257,26 @@ for (const version of versions) {
         )
       )
 
+      it.live("when both have ended and nobody has read it, an abort does not have to wait", () =>
+        onTls(
+          Effect.gen(function* () {
+            const listener = yield* tlsListener(only(version))
+            const { last, url } = yield* wire(listener.url)
+            const client = yield* Network.connect(url)
+            const peer = yield* listener.next
+            peer.socket.end("unread")
+            yield* client.closeWrite
+            const { fromClient, fromServer } = yield* last
+            yield* until(() => fromClient.ending === "FIN" && fromServer.ending === "FIN", "both have ended")
+            yield* Effect.repeat(turn, { times: 20 })
+            const outcome = yield* client.abort
+            assert.strictEqual(outcome._tag, "Aborted")
+            assert.isBelow(outcome.closeMillis, 900)
+          }),
+          chosen
+        )
+      )
+
       it.live("a shutdown with no more time resets who is being waited for", () =>
         onTls(
           Effect.gen(function* () {

@@ -124,21 +124,16 @@ export const socketReader = (connection: Backed): Socket.Socket["reader"] =>
 /** As a server's handshakes have it once it drains. */
 const upgradeGrace = Duration.seconds(1)
 
+const drained = (): unknown =>
+  new Error(`the server drains, and the handshake was not done within ${Duration.format(upgradeGrace)}`)
+
 const upgrade = (
   { draining, input, isClosing, transport }: Backed,
   options: Socket.TlsUpgradeOptions = {}
 ): Effect.Effect<void, Socket.SocketError> =>
   Effect.suspend(() => {
     if (transport.upgrade === undefined || isClosing) return Socket.SocketUpgradeError.unsupported()
-    const tooLate = Effect.andThen(
-      draining,
-      Effect.andThen(
-        Effect.sleep(upgradeGrace),
-        Effect.fail(
-          new Error(`the server drains, and the handshake was not done within ${Duration.format(upgradeGrace)}`)
-        )
-      )
-    )
+    const tooLate = draining.pipe(Effect.andThen(Effect.sleep(upgradeGrace)), Effect.andThen(Effect.fail(drained())))
     // What has come behind the last message belongs to the handshake. What an attacker has put there fails it.
     return Effect.mapError(
       Effect.raceFirst(transport.upgrade(options, input.takeAll()), tooLate),

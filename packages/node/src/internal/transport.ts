@@ -263,7 +263,8 @@ export class NodeTransport extends Inspectable.Class implements Transport {
     if (this.held === "release") return process.nextTick(tellReleased, this)
     this.held = "nothing"
     const { raw, socket } = this
-    if (raw.destroyed) return
+    // Both have said FIN, and what TLS had has not been read: there is nobody left to be told, but TLS has to go.
+    if (raw.destroyed) return void socket.destroy()
     // TLS ends the socket when all that it was given has left, and so do Node's rules begin: see `Secured.isEnding`.
     if (this.secured?.isEnding === true && ++this.turnsEnding < endingTurnsMax) return onNextTurn(() => this.reset())
     // A Unix socket has no RST. With unread input the peer sees ECONNRESET all the same, else an end.
@@ -310,7 +311,8 @@ function onData(this: Net.Socket, bytes: Uint8Array): void {
 /**
  * Node 22 and the first releases of 24 take a reset for an end when there is something to read before it, and half an
  * answer for a whole one. The system knows better, and says so to who writes: a write of nothing sends nothing, and
- * fails. Writes that are under way fail by themselves, in this turn. Behind our own FIN there is no way to ask.
+ * fails. Writes that are under way fail by themselves, in this turn. Behind our own FIN there is no way to ask. TLS is not
+ * asked: what it is to know it knows by close_notify, and on a broken pipe a write of nothing is never answered.
  */
 export const endMayBeReset = Number(process.versions.node.split(".")[0]) < 26
 
@@ -318,7 +320,14 @@ const nothing = new Uint8Array(0)
 
 function onEnd(this: Net.Socket): void {
   const transport = (this as Carrier)[key]
-  if (!endMayBeReset || !transport.capabilities.reset || this.writableEnded || this.destroyed) hearEnd(transport)
+  if (
+    !endMayBeReset ||
+    transport.secured !== undefined ||
+    !transport.capabilities.reset ||
+    this.writableEnded ||
+    this.destroyed
+  )
+    hearEnd(transport)
   else if (this.writableLength === 0) {
     this.write(nothing, (error) => {
       if (error === undefined || error === null) hearEnd(transport)
