@@ -59,6 +59,8 @@ export abstract class HandshakingAcceptor extends Inspectable.Class implements A
   private receiver: AcceptReceiver | undefined
   /** In the order in which they began, with the time at which each has to be over. */
   private readonly pending = new Map<Handshake, number>()
+  /** Those for whom there is no receiver yet. */
+  private readonly waiting: Array<Transport> = []
   private timer: NodeJS.Timeout | undefined
   private grace: NodeJS.Timeout | undefined
   private stopping: Array<() => void> | undefined
@@ -88,9 +90,17 @@ export abstract class HandshakingAcceptor extends Inspectable.Class implements A
     return { _id: "Acceptor", address: Address.describe(this.address), handshakes: this.pending.size }
   }
 
+  /**
+   * Begins to accept, for the constructor of who extends this. Handshakes do not wait for a receiver: who dials waits for
+   * the answer, and not for somebody to be there for the connection.
+   */
+  protected begin(): void {
+    this.base.attach(this)
+  }
+
   attach(receiver: AcceptReceiver): void {
     this.receiver = receiver
-    this.base.attach(this)
+    for (const pipe of this.waiting.splice(0)) receiver.onAccept(pipe)
   }
 
   onAccept(raw: Transport): void {
@@ -99,17 +109,18 @@ export abstract class HandshakingAcceptor extends Inspectable.Class implements A
   }
 
   onAcceptError(code: string): void {
-    this.receiver!.onAcceptError(code)
+    this.receiver?.onAcceptError(code)
   }
 
   onOverflow(): void {
-    this.receiver!.onOverflow()
+    this.receiver?.onOverflow()
   }
 
   /** It is over, with a pipe that can be handed over. */
   protected established(handshake: Handshake, pipe: Transport): void {
     if (!this.pending.delete(handshake)) return pipe.reset()
-    this.receiver!.onAccept(pipe)
+    if (this.receiver === undefined) this.waiting.push(pipe)
+    else this.receiver.onAccept(pipe)
     this.look()
   }
 
@@ -188,6 +199,8 @@ export abstract class HandshakingAcceptor extends Inspectable.Class implements A
     this.stopped = true
     clearTimeout(this.timer)
     clearTimeout(this.grace)
+    // Nobody came for them.
+    for (const pipe of this.waiting.splice(0)) pipe.reset()
     for (const callback of this.stopping ?? []) callback()
   }
 }

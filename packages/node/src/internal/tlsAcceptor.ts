@@ -5,7 +5,7 @@
  * protocols and their renewal are all its affair. It is given it when the client has said its first word. Until then a
  * connection costs no more than without TLS, and who says nothing can be sent away with FIN.
  */
-import type { Acceptor, AcceptReceiver, Transport } from "finwait/Transport"
+import type { Acceptor, Transport } from "finwait/Transport"
 import { AsyncLocalStorage } from "node:async_hooks"
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
@@ -28,10 +28,7 @@ export class TlsAcceptor extends HandshakingAcceptor {
   private readonly server: Tls.Server
   private readonly truncation: Truncation
   private readonly report: Report | undefined
-  private taker: AcceptReceiver | undefined
-  private waiting: Array<Transport> = []
 
-  /** Handshakes begin at once: who dials waits for the answer, not for somebody to receive the connection. */
   constructor(base: Acceptor, server: Tls.Server, limits: HandshakeLimits, truncation: Truncation, report?: Report) {
     super(base, limits)
     this.server = server
@@ -48,36 +45,7 @@ export class TlsAcceptor extends HandshakingAcceptor {
       current.getStore()?.handshake?.refuse(error)
       tls.destroy()
     })
-    super.attach({
-      onAccept: (pipe) => {
-        if (this.taker === undefined) this.waiting.push(pipe)
-        else this.taker.onAccept(pipe)
-      },
-      onAcceptError: (code) => this.taker?.onAcceptError(code),
-      onOverflow: () => this.taker?.onOverflow()
-    })
-  }
-
-  override attach(receiver: AcceptReceiver): void {
-    this.taker = receiver
-    for (const pipe of this.waiting.splice(0)) receiver.onAccept(pipe)
-  }
-
-  override stop(callback: () => void): void {
-    super.stop(() => {
-      this.turnAway()
-      callback()
-    })
-  }
-
-  override abort(): void {
-    super.abort()
-    this.turnAway()
-  }
-
-  /** Nobody came for them. */
-  private turnAway(): void {
-    for (const pipe of this.waiting.splice(0)) pipe.reset()
+    this.begin()
   }
 
   protected shake(raw: Transport): Handshake {
@@ -85,7 +53,7 @@ export class TlsAcceptor extends HandshakingAcceptor {
     return new TlsHandshake(raw, this)
   }
 
-  begin(handshake: TlsHandshake, socket: Net.Socket): Relay | undefined {
+  beginTls(handshake: TlsHandshake, socket: Net.Socket): Relay | undefined {
     const relay = this.truncation === "end" ? undefined : new Relay(socket)
     const below = relay ?? socket
     // TLS does as what is below it: half a handshake has no half-close, and who ends in the middle of it is gone.
@@ -136,7 +104,7 @@ class TlsHandshake implements Handshake {
     const { socket } = this
     if (socket.readableLength === 0) return void socket.destroy()
     this.begun = true
-    this.relay = this.acceptor.begin(this, socket)
+    this.relay = this.acceptor.beginTls(this, socket)
   }
 
   private readonly closed = (): void => {

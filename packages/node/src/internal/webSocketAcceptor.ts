@@ -4,7 +4,7 @@
  * The request is Node's to read: an HTTP server of our own, which listens nowhere, is given each stream as if it had
  * accepted it. An upgrade is `ws`'s to answer; whatever else is asked for gets 426, and its connection ends.
  */
-import type { Acceptor, AcceptReceiver, Transport } from "finwait/Transport"
+import type { Acceptor, Transport } from "finwait/Transport"
 import * as Http from "node:http"
 import type { Duplex } from "node:stream"
 import { type Server, type ServerOptions, WebSocketServer } from "ws"
@@ -27,46 +27,14 @@ export class WebSocketAcceptor extends HandshakingAcceptor {
   private readonly settings: WebSocketSettings
   private readonly http: Http.Server
   private readonly upgrades: Upgrades
-  private taker: AcceptReceiver | undefined
-  private waiting: Array<Transport> = []
 
-  /** Handshakes begin at once: who dials waits for the answer, not for somebody to receive the connection. */
   constructor(base: Acceptor, settings: WebSocketSettings) {
     super(base, settings.limits)
     this.settings = settings
     this.upgrades = new WebSocketServer(settings.server as ServerOptions<typeof ServedWebSocket>)
     this.http = Http.createServer(upgradeRequired)
     this.http.on("upgrade", (request, stream, head) => (stream as Carrier)[key].answer(request, head))
-    super.attach({
-      onAccept: (pipe) => {
-        if (this.taker === undefined) this.waiting.push(pipe)
-        else this.taker.onAccept(pipe)
-      },
-      onAcceptError: (code) => this.taker?.onAcceptError(code),
-      onOverflow: () => this.taker?.onOverflow()
-    })
-  }
-
-  override attach(receiver: AcceptReceiver): void {
-    this.taker = receiver
-    for (const pipe of this.waiting.splice(0)) receiver.onAccept(pipe)
-  }
-
-  override stop(callback: () => void): void {
-    super.stop(() => {
-      this.turnAway()
-      callback()
-    })
-  }
-
-  override abort(): void {
-    super.abort()
-    this.turnAway()
-  }
-
-  /** Nobody came for them. */
-  private turnAway(): void {
-    for (const pipe of this.waiting.splice(0)) pipe.reset()
+    this.begin()
   }
 
   protected shake(raw: Transport): Handshake {
