@@ -309,6 +309,39 @@ describe("a peer's goodbye", () => {
   )
 })
 
+describe("behind a peer's goodbye", () => {
+  it.live("nothing can be written any more, and who tries is told; what was written before still leaves", () =>
+    onWebSockets(
+      Effect.gen(function* () {
+        const message = Buffer.alloc(4 * 1024 * 1024)
+        const written: Array<string> = []
+        const server = yield* served({
+          handler: Effect.fnUntraced(function* (connection) {
+            yield* Effect.forkChild(
+              Effect.forEach([message, message, message], (bytes) => connection.write(bytes), {
+                concurrency: "unbounded"
+              })
+            )
+            yield* connection.each(() => Effect.void)
+            written.push((yield* Effect.flip(connection.write("more"))).reason._tag)
+          })
+        })
+        const peer = yield* handMade(server.url)
+        peer.raw.socket.pause()
+        yield* peer.send(frame(opcodes.close, closing(1000)))
+        yield* until(() => written.length > 0, "the write behind the goodbye")
+        peer.raw.socket.resume()
+        assert.strictEqual(yield* peer.ended(), "FIN")
+        assert.deepStrictEqual(written, ["Closed"])
+        assert.strictEqual(peer.messages.length, 3)
+        const outcome = yield* server.outcome
+        assert.strictEqual(outcome._tag, "Graceful")
+        assert.strictEqual(outcome.bytesWritten, 3 * message.length)
+      })
+    )
+  )
+})
+
 describe("both goodbyes", () => {
   it.live("may be said at once, by two of ours, and nothing stays open", () =>
     onWebSockets(

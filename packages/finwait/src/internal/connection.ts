@@ -238,6 +238,7 @@ export class ConnectionImpl extends Inspectable.Class implements Closing, Receiv
 
   onEnd(end?: PeerEnd): void {
     this.endedFirst ??= this.output.state === "open" ? "peer" : "local"
+    if (!this.transport.capabilities.halfClose) this.output.end()
     this.input.onEnd(end)
     this.closing?.look()
   }

@@ -29,6 +29,9 @@ export interface Writing {
 
 const nothing = new Uint8Array(0)
 
+/** A message so long gains nothing by being gathered, and the room that it takes until it leaves would hold the writer back. */
+const longBytes = 8 * 1024
+
 /** Those that have written in this turn. */
 let gathering: Array<WebSocketOutput> = []
 
@@ -79,7 +82,8 @@ export class WebSocketOutput {
     }
     moved(data.length)
     this.taken += data.length
-    this.gather()
+    if (data.length < longBytes) this.gather()
+    else if (this.gathers) this.release()
     if (this.isCompressed) this.pack(data)
     else socket.send(data)
     return this.hasRoom || this.awaitRoom()
@@ -94,6 +98,7 @@ export class WebSocketOutput {
   }
 
   release(): void {
+    if (!this.gathers) return
     this.gathers = false
     this.pipe.under.stream.uncork()
   }
