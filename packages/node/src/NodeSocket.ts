@@ -32,9 +32,10 @@ import * as SocketClient from "finwait/SocketClient"
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import { WebSocket } from "ws"
-import { dialOn } from "./internal/dial.ts"
+import { dialOn, thenUpgraded } from "./internal/dial.ts"
 import { failure } from "./internal/failures.ts"
-import { named, shakeHands, thenUpgraded } from "./internal/tlsDial.ts"
+import { named, shakeHands } from "./internal/tlsDial.ts"
+import type { NodeTransport } from "./internal/transport.ts"
 import { dialWebSocket } from "./internal/webSocketDial.ts"
 import type { LivenessOptions } from "./internal/webSocketLiveness.ts"
 import { webSocketSettings } from "./internal/webSocketSettings.ts"
@@ -173,9 +174,9 @@ export const makeTls = (options: TlsConnectOptions): Effect.Effect<Socket.Socket
   const dial = Network.dialled(
     (made) =>
       thenUpgraded(
-        (raw) =>
+        (raw: (pipe: NodeTransport) => void) =>
           Effect.mapError(
-            dialOn(address, { noDelay: true, ...where }, () => {}, raw as never),
+            dialOn(address, { noDelay: true, ...where }, () => {}, raw),
             failed
           ),
         (pipe) =>

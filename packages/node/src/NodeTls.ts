@@ -43,10 +43,11 @@ import { type NetworkError, type Reason, SystemFailure } from "finwait/NetworkEr
 import * as Transport from "finwait/Transport"
 import { Buffer } from "node:buffer"
 import * as Tls from "node:tls"
+import { thenUpgraded } from "./internal/dial.ts"
 import { failure } from "./internal/failures.ts"
 import { type HandshakeLimits, handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import type { Truncation } from "./internal/secured.ts"
-import { named, shakeHands, thenUpgraded } from "./internal/tlsDial.ts"
+import { named, shakeHands } from "./internal/tlsDial.ts"
 import { type Pair, pairsIn } from "./internal/tlsFiles.ts"
 import { speakingTls, tlsServer } from "./internal/tlsListen.ts"
 import { NodeTransport } from "./internal/transport.ts"
@@ -275,9 +276,9 @@ const connect = (
   made: (transport: Transport.Transport) => void
 ): Effect.Effect<Transport.Transport, NetworkError> =>
   thenUpgraded(
-    (raw) => base.connect(address, raw as never) as Effect.Effect<NodeTransport, NetworkError>,
+    (raw) => base.connect(address, raw),
     (pipe) =>
-      shakeHands(pipe, clientOptions(options, address), truncation).pipe(
+      shakeHands(pipe as NodeTransport, clientOptions(options, address), truncation).pipe(
         Effect.tap((transport) => Effect.sync(() => made(transport))),
         Effect.timeoutOrElse({
           duration: Duration.millis(limits.timeoutMillis),

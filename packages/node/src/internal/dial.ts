@@ -14,7 +14,7 @@ export const dialOn = (
   address: Address.Address,
   options: Net.NetConnectOpts,
   onSocket: (socket: Net.Socket) => void,
-  made: (transport: Transport.Transport) => void
+  made: (transport: NodeTransport) => void
 ): Effect.Effect<NodeTransport, Reason> =>
   Effect.callback((resume) => {
     const socket = Net.connect({ ...options, allowHalfOpen: true })
@@ -34,4 +34,19 @@ export const dialOn = (
     return Effect.sync(() => {
       socket.destroy()
     })
+  })
+
+/** Takes a pipe that was dialled further, by a handshake. One that fails or is interrupted on the way leaves nothing open. */
+export const thenUpgraded = <Raw extends Transport.Transport, Pipe, E>(
+  dial: (made: (raw: Raw) => void) => Effect.Effect<Raw, E>,
+  further: (raw: Raw) => Effect.Effect<Pipe, E>
+): Effect.Effect<Pipe, E> =>
+  Effect.suspend(() => {
+    let raw: Raw | undefined
+    const dialled = dial((pipe) => {
+      raw = pipe
+    })
+    return Effect.onExit(Effect.flatMap(dialled, further), (exit) =>
+      Effect.sync(() => (Exit.isFailure(exit) ? raw?.reset() : undefined))
+    )
   })

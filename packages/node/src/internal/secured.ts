@@ -4,8 +4,8 @@
  * Node's TLS reads and writes the descriptor itself, past JavaScript, which makes it as fast as it is; and it tells the
  * end in the same way whether the peer has said that it ends (close_notify) or the stream was truncated (FIN alone,
  * which anybody on the way can send). To tell them apart, there has to be something between the socket and TLS that
- * passes the raw end on one turn late: if TLS has ended by then, close_notify had come. That costs three quarters of the
- * speed of small messages, and so it is there only for who wants to know. Decision 20 has the figures.
+ * passes the raw end on one turn late: if TLS has ended by then, close_notify had come. That costs several times
+ * the processor's time for small messages, and so it is there only for who wants to know. Decision 20 has the figures.
  */
 import type * as Net from "node:net"
 import { Duplex } from "node:stream"

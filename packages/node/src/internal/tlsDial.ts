@@ -64,18 +64,3 @@ export const shakeHands = (
   })
 
 const ignore = (): void => {}
-
-/** What takes a pipe further, within a time; one that is left on the way is ended. `made` is told of the pipe it was. */
-export const thenUpgraded = <A>(
-  dial: (made: (pipe: NodeTransport) => void) => Effect.Effect<NodeTransport, A>,
-  further: (pipe: NodeTransport) => Effect.Effect<NodeTransport, A>
-): Effect.Effect<NodeTransport, A> =>
-  Effect.suspend(() => {
-    let raw: NodeTransport | undefined
-    const dialled = dial((pipe) => {
-      raw = pipe
-    })
-    return Effect.onExit(Effect.flatMap(dialled, further), (exit) =>
-      Effect.sync(() => (Exit.isFailure(exit) ? raw?.reset() : undefined))
-    )
-  })

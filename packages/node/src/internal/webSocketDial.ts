@@ -5,8 +5,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Address from "finwait/Address"
-import { type NetworkError, type Reason, reasonFromCode } from "finwait/NetworkError"
+import { type Reason, reasonFromCode } from "finwait/NetworkError"
 import type { Provider, Transport } from "finwait/Transport"
+import { thenUpgraded } from "./dial.ts"
 import { failure } from "./failures.ts"
 import type { WebSocketSettings } from "./webSocketSettings.ts"
 import { ServedWebSocket } from "./webSocketSocket.ts"
@@ -46,25 +47,17 @@ const upgrade = (
 export const dialWebSocket =
   (base: Provider, settings: WebSocketSettings): Provider["connect"] =>
   (address, made) =>
-    Effect.suspend((): Effect.Effect<Transport, NetworkError> => {
-      let raw: Transport | undefined
-      const timeoutMillis = settings.limits.timeoutMillis
-      const upgraded = (raw: Transport) =>
+    thenUpgraded(
+      (raw: (pipe: Transport) => void) => base.connect(address, raw),
+      (raw) =>
         upgrade(raw, address, settings, made).pipe(
           Effect.timeoutOrElse({
-            duration: Duration.millis(timeoutMillis),
-            orElse: () =>
-              Effect.fail(reasonFromCode("ETIMEDOUT", `no upgrade within handshakeTimeout ${timeoutMillis} ms`))
+            duration: Duration.millis(settings.limits.timeoutMillis),
+            orElse: () => Effect.fail(reasonFromCode("ETIMEDOUT", tooLong(settings)))
           }),
           Effect.mapError(failure("connect", address))
         )
-      return base
-        .connect(address, (transport) => {
-          raw = transport
-        })
-        .pipe(
-          Effect.flatMap(upgraded),
-          // Interrupted or failed, the raw pipe is nobody's.
-          Effect.onExit((exit) => Effect.sync(() => (Exit.isFailure(exit) ? raw?.reset() : undefined)))
-        )
-    })
+    )
+
+const tooLong = ({ limits }: WebSocketSettings): string =>
+  `no upgrade within handshakeTimeout ${limits.timeoutMillis} ms`
