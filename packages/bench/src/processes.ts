@@ -10,7 +10,8 @@ import type { Native } from "./native.ts"
 import type { Row } from "./rows.ts"
 import type { Subject } from "./subjects.ts"
 
-const here = import.meta.dirname
+/** What runs is compiled: see `compile.ts`. */
+const programs = join(import.meta.dirname, "../dist")
 const startMillis = 20_000
 
 const canPin =
@@ -111,8 +112,8 @@ export class Server {
       process.execPath,
       ...(subject.flags ?? []),
       "--import",
-      join(here, "built.ts"),
-      join(here, `servers/${subject.program}.ts`)
+      join(programs, "built.js"),
+      join(programs, `servers/${subject.program}.js`)
     ]
     const command = subject.program === "echod" ? [native?.echod ?? "echod"] : node()
     const program = new Program(`the server of "${subject.title}"`, 0, [...command, ...words])
@@ -179,7 +180,7 @@ const generating = async <A>(
   use: (program: Program) => Promise<A>
 ): Promise<A> => {
   const isTls = row.transport === "tls"
-  const command = native === undefined || isTls ? [process.execPath, join(here, "generator.ts")] : [native.loadgen]
+  const command = native === undefined || isTls ? [process.execPath, join(programs, "generator.js")] : [native.loadgen]
   const { requestBytes, ...exchange } = exchangeOf(row)
   const folder = writeExchange(exchange)
   const options = {

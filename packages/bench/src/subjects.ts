@@ -52,6 +52,14 @@ export const isReference = (id: string): boolean => references.some((subject) =>
 export const subjects: ReadonlyArray<Subject> = [
   ...references,
   { id: "raw-effect", title: "node:net, Effect loaded", program: "raw", variant: "loaded", services: all },
+  {
+    id: "ws-effect",
+    title: "ws, Effect loaded",
+    program: "ws",
+    variant: "loaded",
+    services: ["echo"],
+    transports: ["ws"]
+  },
   { id: "echod", title: "C, epoll", program: "echod", variant: "", services: ["echo", "sink", "source"] },
   {
     id: "effect-pull",

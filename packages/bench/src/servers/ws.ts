@@ -1,6 +1,12 @@
-/** `ws` and nothing else. */
+/** `ws` and nothing else; or the same in a process that has loaded what a Finwait server loads. */
 import { WebSocketServer } from "ws"
-import { backlog, onCommand, ready } from "./command.ts"
+import { backlog, command, onCommand, ready } from "./command.ts"
+
+if (command.variant === "loaded") {
+  await Promise.all(
+    ["@finwait/node/NodeWebSocket", "@finwait/node/NodeProcess", "finwait/Server"].map((name) => import(name))
+  )
+}
 
 const server = new WebSocketServer({ host: "127.0.0.1", port: 0, backlog })
 server.on("connection", (socket) => {
