@@ -36,7 +36,6 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as EffectSocketServer from "effect/socket/SocketServer"
-import * as Address from "finwait/Address"
 import type { Connection } from "finwait/Connection"
 import * as Network from "finwait/Network"
 import type { NetworkError } from "finwait/NetworkError"
@@ -46,6 +45,7 @@ import type * as Http from "node:http"
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import type { ServerOptions, WebSocket } from "ws"
+import { askedAddress } from "./internal/addresses.ts"
 import { handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import { listenOn } from "./internal/listen.ts"
 import { speakingTls, tlsServer } from "./internal/tlsListen.ts"
@@ -73,10 +73,6 @@ export {
  */
 export interface Options extends SocketServer.Limits {}
 
-/** Where Node's options say to listen. Node takes all of the machine's addresses for a host that is left out. */
-const addressOf = ({ host, path, port }: Net.ListenOptions): Address.Address =>
-  path === undefined ? Address.tcp(host ?? "::", port ?? 0) : Address.unix(path)
-
 const openFailed = (cause: unknown) =>
   new EffectSocketServer.SocketServerError({ reason: new EffectSocketServer.SocketServerOpenError({ cause }) })
 
@@ -96,7 +92,7 @@ const attempt = <A>(act: () => A): Effect.Effect<A, EffectSocketServer.SocketSer
   Effect.try({ try: act, catch: openFailed })
 
 const listenNet = (options: Net.ServerOpts & Net.ListenOptions) =>
-  listenOn(addressOf(options), { server: options, listen: options, onSocket: () => {} })
+  listenOn(askedAddress(options), { server: options, listen: options, onSocket: () => {} })
 
 const netSocketOf = (connection: Connection): Context.Context<never> => {
   const pipe = Transport.of(connection)

@@ -20,7 +20,7 @@ export class NodeAcceptor implements Acceptor, Known {
   readonly side = "local"
   /** As it was asked for, until it listens. */
   address: Address.Address
-  private readonly server: Net.Server
+  readonly server: Net.Server
   private withdraw = () => {}
   private receiver: AcceptReceiver | undefined
   private waiting: Array<NodeTransport> = []

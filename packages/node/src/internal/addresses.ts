@@ -9,6 +9,10 @@ export const boundAddress = (server: Net.Server, asked: Address.Address): Addres
   return bound === null || typeof bound === "string" ? asked : Address.tcp(bound.address, bound.port)
 }
 
+/** Where Node's options say to listen. Node takes all of the machine's addresses for a host that is left out. */
+export const askedAddress = ({ host, path, port }: Net.ListenOptions): Address.Address =>
+  path === undefined ? Address.tcp(host ?? "::", port ?? 0) : Address.unix(path)
+
 /** The other side of an accepted socket. A client of a Unix socket has no name. */
 export const remoteOf = (socket: Net.Socket, local: Address.Address): Address.Address =>
   local._tag === "Unix" ? Address.unix("") : Address.tcp(socket.remoteAddress ?? "unknown", socket.remotePort ?? 0)

@@ -29,6 +29,9 @@ const ofUnix: Capabilities = { reset: false, halfClose: true }
 /** How long TLS may take to end a socket that is to be reset. A peer that does not read may keep it from it for ever. */
 const endingTurnsMax = 4
 
+/** What a lent socket is listened to for, to read it and to write it. */
+const lentEvents = ["data", "end", "error", "timeout", "drain"] as const
+
 /** No turn of the event loop. */
 const never = -1
 
@@ -173,6 +176,24 @@ export class NodeTransport extends Inspectable.Class implements Transport {
     return this.socket.off("data", onData).off("end", onEnd).off("error", onError)
   }
 
+  /**
+   * Lends the socket to who reads and writes it for a while. The end, an error and the release are still told, an end at
+   * once; what arrives is not, and none but `reset` and `release` may be asked for before it is taken back.
+   */
+  lend(): Net.Socket {
+    this.flowing = true
+    if (this.held !== "nothing") process.nextTick(tellHeld, this)
+    return this.socket.off("data", onData)
+  }
+
+  /** Reads and writes it again, and nobody else. It is paused. Who listens for its close goes on doing so. */
+  takeBack(): void {
+    const { socket } = this
+    for (const event of lentEvents) socket.removeAllListeners(event)
+    socket.on("data", onData).on("end", onEnd).on("error", onError)
+    this.pause()
+  }
+
   resume(): void {
     this.flowing = true
     this.socket.resume()
@@ -230,7 +251,9 @@ export class NodeTransport extends Inspectable.Class implements Transport {
       return
     }
     this.endedInTurn = currentTurn()
-    this.socket.on("finish", onFinish).end()
+    // Who had it on loan may have ended it.
+    if (this.socket.writableFinished) process.nextTick(tellFlushed, this)
+    else this.socket.on("finish", onFinish).end()
     if (this.secured?.isDirect === true && this.hasEnded) onNextTurn(() => this.probe())
   }
 
@@ -299,6 +322,10 @@ const ignore = (): void => {}
 
 function onFinish(this: Net.Socket): void {
   ;(this as Carrier)[key].receiver?.onFlushed()
+}
+
+function tellFlushed(transport: NodeTransport): void {
+  transport.receiver?.onFlushed()
 }
 
 function onData(this: Net.Socket, bytes: Uint8Array): void {

@@ -1,0 +1,97 @@
+/**
+ * What an Effect application does while its connections end: its event streams, its requests that have no more time, and
+ * the two things of Effect's own handlers that are about connections, which they may leave to us.
+ */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpBody from "effect/http/HttpBody"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Stream from "effect/Stream"
+import type * as Http from "node:http"
+import type { Duplex } from "node:stream"
+import * as WS from "ws"
+import { connectionOf } from "./httpConnection.ts"
+
+/** A comment, which clients of event streams read over (WHATWG HTML, 9.2.6): those who look see why it ends. */
+const lastComment = new TextEncoder().encode(": the server is going away\n\n")
+
+/** Ends streams of events when their connection is told that the server drains, with a last comment. */
+export const endingEvents = <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest> =>
+  Effect.flatMap(app, (response) => {
+    const { body, headers } = response
+    if (body._tag !== "Stream") return Effect.succeed(response)
+    const type = headers["content-type"] ?? body.contentType
+    if (!type.startsWith("text/event-stream")) return Effect.succeed(response)
+    return HttpServerRequest.useSync((request) => {
+      const connection = connectionOf(NodeHttpServerRequest.toIncomingMessage(request).socket)
+      if (connection === undefined) return response
+      const announced = Effect.callback<void>((resume) => {
+        const forget = connection.onAnnounced(() => resume(Exit.void))
+        return Effect.sync(forget)
+      })
+      const events = Stream.concat(Stream.interruptWhen(body.stream, announced), Stream.make(lastComment))
+      return HttpServerResponse.setBody(response, HttpBody.stream(events, type))
+    })
+  })
+
+/** Upgrades to WebSockets, which their connections know. */
+export class Upgrades extends WS.WebSocketServer {
+  override handleUpgrade(
+    request: Http.IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    callback: (socket: WS.WebSocket, request: Http.IncomingMessage) => void
+  ): void {
+    super.handleUpgrade(request, socket, head, (webSocket, request) => {
+      callback(webSocket, request)
+      connectionOf(socket)?.onWebSocket(webSocket)
+    })
+  }
+}
+
+/**
+ * Has `100 Continue` said when the application begins to read the body, and not before: who is refused sends none. Until
+ * then it is not known whether a body follows, and the answer ends the connection.
+ */
+export const continueWhenRead = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
+  response.setHeader("connection", "close")
+  const read = request._read
+  request._read = function (size) {
+    this._read = read
+    if (!response.headersSent) {
+      if (connectionOf(request.socket)?.isDraining !== true) response.removeHeader("connection")
+      response.writeContinue()
+    }
+    return read.call(this, size)
+  }
+}
+
+/** How much of a body that nobody wants is read for the sake of the next request on its connection; as Effect has it. */
+const unreadBytesMax = 256 * 1024
+
+/**
+ * An answer that was given before the body of its request had come: the rest is read and thrown away, for as long as it is
+ * short, and else the connection ends, with a linger behind the answer. Effect's own handler destroys the socket half a
+ * second after the answer, which takes it away from a client that is still sending; it leaves alone a request that is
+ * complete.
+ */
+export const discardRest = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
+  const { headers } = request
+  if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) return
+  response.prependListener("finish", () => {
+    if (request.complete || request.destroyed) return
+    request.complete = true
+    let bytes = 0
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= unreadBytesMax) return
+      request.pause()
+      connectionOf(request.socket)?.over()
+    })
+    request.resume()
+  })
+}
