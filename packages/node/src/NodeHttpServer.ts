@@ -76,11 +76,12 @@ import type * as SocketServer from "finwait/SocketServer"
 import * as Transport from "finwait/Transport"
 import * as Http from "node:http"
 import * as Tls from "node:tls"
+import { inspect } from "node:util"
 import { askedAddress } from "./internal/addresses.ts"
 import { handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import { HttpAcceptor, type HttpServer as NodeServer } from "./internal/httpAcceptor.ts"
-import { HttpConnection } from "./internal/httpConnection.ts"
-import { continueWhenRead, discardRest, endingEvents, Upgrades } from "./internal/httpServe.ts"
+import type { HttpConnection } from "./internal/httpConnection.ts"
+import { continueWhenRead, discardRest, ended, endingEvents, Upgrades } from "./internal/httpServe.ts"
 import { impersonate, type Impersonated } from "./internal/impersonate.ts"
 import { listenOn } from "./internal/listen.ts"
 import { speakingTls } from "./internal/tlsListen.ts"
@@ -172,7 +173,7 @@ const failed = (cause: unknown) => new ServeError({ cause })
 const millis = (name: string, input: Duration.Input): number => {
   const duration = Duration.fromInput(input)
   if (duration._tag === "None" || Duration.isNegative(duration.value)) {
-    throw new RangeError(`NodeHttpServer.Options.${name} must be a duration of at least 0, not ${String(input)}`)
+    throw new RangeError(`NodeHttpServer.Options.${name} must be a duration of at least 0, not ${inspect(input)}`)
   }
   return Duration.toMillis(duration.value)
 }
@@ -291,7 +292,7 @@ const start = Effect.fnUntraced(function* (
         Effect.andThen(
           Effect.sync(() => node.close(() => {})),
           options.onDrained?.(report) ?? Effect.void
-        ) as Effect.Effect<unknown>
+        )
     }),
     failed
   )
@@ -333,7 +334,7 @@ const start = Effect.fnUntraced(function* (
     requests.add(scope)
     acceptor.open()
     yield* Effect.addFinalizer(() =>
-      (options.disablePreemptiveShutdown === true ? Effect.void : drain.begin).pipe(
+      (options.disablePreemptiveShutdown === true ? Effect.void : Effect.andThen(drain.begin, ended(scope))).pipe(
         Effect.andThen(
           Effect.sync(() => {
             events.off("request", onRequest).off("checkContinue", onContinue).off("upgrade", onUpgrade)

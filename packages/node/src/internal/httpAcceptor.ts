@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import type * as Address from "finwait/Address"
 import type { Acceptor, AcceptReceiver, Transport } from "finwait/Transport"
+import type { EventEmitter } from "node:events"
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
@@ -57,8 +58,8 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
     this.graceMillis = options.graceMillis
     this.tellsUpgraded = options.tellsUpgraded
     this.interruptRequests = options.interruptRequests
-    const event = server instanceof Tls.Server ? "secureConnection" : "connection"
-    this.handed = this.server.listeners(event as "connection") as unknown as Handed
+    const event: string = server instanceof Tls.Server ? "secureConnection" : "connection"
+    this.handed = (server as EventEmitter).listeners(event) as unknown as Handed
     if (server instanceof Tls.Server) server.removeAllListeners(event)
     this.listen()
   }

@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as HttpBody from "effect/http/HttpBody"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Http from "node:http"
 import type { Duplex } from "node:stream"
@@ -95,3 +96,23 @@ export const discardRest = (request: Http.IncomingMessage, response: Http.Server
     request.resume()
   })
 }
+
+/** How long a request may go on behind its answer, once the connection that it came on has ended. */
+const restMillis = 1000
+const lookMillis = 5
+
+const isBusy = ({ state }: Scope.Closeable): boolean =>
+  state._tag === "Open" && (state.finalizer !== undefined || (state.finalizers?.size ?? 0) > 0)
+
+/** Waits for what requests still do behind their answers, and for those who have just heard that their socket is gone. */
+export const ended = (scope: Scope.Closeable): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const until = performance.now() + restMillis
+    const look = (): void => {
+      if (!isBusy(scope) || performance.now() >= until) return resume(Exit.void)
+      timer = setTimeout(look, lookMillis)
+    }
+    let timer: NodeJS.Timeout | undefined
+    look()
+    return Effect.sync(() => clearTimeout(timer))
+  })
