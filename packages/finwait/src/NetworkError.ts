@@ -39,7 +39,8 @@ export class AddressNotAvailable extends Schema.TaggedError<AddressNotAvailable>
   code: Schema.String
 }) {
   override get message() {
-    return `the address is not available here (${this.code})`
+    const isPath = this.code === "ENOENT" || this.code === "ENOTDIR"
+    return `${isPath ? "there is no such folder" : "the address is not available here"} (${this.code})`
   }
 }
 

@@ -10,6 +10,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Check from "./internal/options.ts"
 
 /**
  * A budget in which every part is known, and whose sum is at most `grace`.
@@ -112,12 +113,11 @@ export const make = Effect.fnUntraced(function* (
       given === undefined
         ? otherwise
         : yield* Effect.try({
-            try: () => Duration.fromInputUnsafe(given),
-            catch: () => invalid(`${name} ${JSON.stringify(given)} is not a duration`)
+            try: () => Check.duration(name, given),
+            catch: (error) => invalid((error as RangeError).message)
           })
-    const millis = Duration.toMillis(duration)
-    if (millis < 0 || !Number.isFinite(millis)) return yield* invalid(`${name} must be finite and not negative`)
-    return millis
+    if (!Duration.isFinite(duration)) return yield* invalid(`${name} must be finite`)
+    return Duration.toMillis(duration)
   })
   const grace = yield* part("grace", within?.grace ?? kubernetesDefault)
   if (within !== undefined && grace > Duration.toMillis(within.grace)) {

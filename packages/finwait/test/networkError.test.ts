@@ -11,7 +11,7 @@ describe("a network error", () => {
     const reasons: ReadonlyArray<readonly [NetworkError.Reason, string]> = [
       [new NetworkError.AddressInvalid({ problem: "the path is empty" }), "the path is empty"],
       [new NetworkError.AddressInUse(), "the address is in use by another listener"],
-      [new NetworkError.AddressNotAvailable({ code: "ENOENT" }), "the address is not available here (ENOENT)"],
+      [new NetworkError.AddressNotAvailable({ code: "ENOENT" }), "there is no such folder (ENOENT)"],
       [new NetworkError.PathTooLong({ pathBytes: 120, pathBytesMax: 107 }), "the path has 120 bytes, the limit is 107"],
       [new NetworkError.PermissionDenied({ code: "EACCES" }), "permission denied (EACCES)"],
       [new NetworkError.Refused(), "refused: nobody listens there"],

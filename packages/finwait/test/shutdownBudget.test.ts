@@ -75,8 +75,9 @@ describe("a shutdown budget", () => {
   it("refuses a part that is no duration, negative or endless", () => {
     for (const part of parts) {
       assert.strictEqual(problem({ [part]: "a while" }), `shutdown budget: ${part} "a while" is not a duration`)
-      assert.strictEqual(problem({ [part]: -1 }), `shutdown budget: ${part} must be finite and not negative`)
-      assert.strictEqual(problem({ [part]: Infinity }), `shutdown budget: ${part} must be finite and not negative`)
+      assert.strictEqual(problem({ [part]: -1 }), `shutdown budget: ${part} must be a duration of at least 0, not -1`)
+      assert.strictEqual(problem({ [part]: Infinity }), `shutdown budget: ${part} must be finite`)
+      assert.strictEqual(problem({ [part]: NaN }), `shutdown budget: ${part} NaN is not a duration`)
     }
   })
 

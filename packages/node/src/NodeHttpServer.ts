@@ -76,14 +76,14 @@ import type * as SocketServer from "finwait/SocketServer"
 import * as Transport from "finwait/Transport"
 import * as Http from "node:http"
 import * as Tls from "node:tls"
-import { inspect } from "node:util"
 import { askedAddress } from "./internal/addresses.ts"
-import { handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
+import { type HandshakeLimits, handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import { HttpAcceptor, type HttpServer as NodeServer } from "./internal/httpAcceptor.ts"
 import type { HttpConnection } from "./internal/httpConnection.ts"
 import { continueWhenRead, discardRest, ended, endingEvents, Upgrades } from "./internal/httpServe.ts"
 import { impersonate, type Impersonated } from "./internal/impersonate.ts"
 import { listenOn } from "./internal/listen.ts"
+import { millisOf, wordOf } from "./internal/options.ts"
 import { speakingTls } from "./internal/tlsListen.ts"
 
 export {
@@ -166,17 +166,11 @@ export type Draining = HttpServer.HttpServer["Service"] & {
   readonly drain: Drain
 }
 
+const whens = ["announcement", "deadline"] as const
+
 type App = Effect.Effect<HttpServerResponse, unknown, HttpServerRequest | Scope.Scope>
 
 const failed = (cause: unknown) => new ServeError({ cause })
-
-const millis = (name: string, input: Duration.Input): number => {
-  const duration = Duration.fromInput(input)
-  if (duration._tag === "None" || Duration.isNegative(duration.value)) {
-    throw new RangeError(`NodeHttpServer.Options.${name} must be a duration of at least 0, not ${inspect(input)}`)
-  }
-  return Duration.toMillis(duration.value)
-}
 
 const addressOf = (address: Address.Address): Effect.Effect<NetAddress.SocketAddress, ServeError> =>
   address._tag === "Unix"
@@ -200,7 +194,7 @@ const converse = (connection: Connection): Effect.Effect<void> =>
   })
 
 /** Listens for the server that does not listen itself. */
-const accepting = (server: NodeServer, options: Options, acceptor: HttpAcceptor) =>
+const accepting = (server: NodeServer, options: Options, handshakes: HandshakeLimits, acceptor: HttpAcceptor) =>
   Effect.gen(function* () {
     const { backlog, exclusive, ipv6Only, host, port, readableAll, reusePort, signal, writableAll } = options
     const listen = { backlog, exclusive, ipv6Only, host, port, readableAll, reusePort, signal, writableAll }
@@ -209,7 +203,7 @@ const accepting = (server: NodeServer, options: Options, acceptor: HttpAcceptor)
     const base = yield* listenOn(askedAddress(options), { server: sockets, listen, onSocket: () => {} })
     impersonate(server, base.server)
     if (!(server instanceof Tls.Server)) return acceptor.over(base)
-    return acceptor.over(yield* speakingTls(base, server, handshakeLimits(options), "end"))
+    return acceptor.over(yield* speakingTls(base, server, handshakes, "end"))
   })
 
 /**
@@ -261,8 +255,11 @@ const start = Effect.fnUntraced(function* (
   evaluate: LazyArg<NodeServer>,
   options: Options
 ): Effect.fn.Return<Started, ServeError, Scope.Scope> {
-  const graceMillis = millis("keepAliveGrace", options.keepAliveGrace ?? "1 second")
-  const spreadMillis = millis("spread", options.spread ?? 0)
+  const graceMillis = millisOf("keepAliveGrace", options.keepAliveGrace ?? "1 second")
+  const spreadMillis = millisOf("spread", options.spread ?? 0)
+  wordOf("upgrades", options.upgrades ?? "announcement", whens)
+  wordOf("eventStreams", options.eventStreams ?? "announcement", whens)
+  const handshakes = handshakeLimits(options)
   const policy = ClosePolicy.override(yield* ClosePolicy.CurrentClosePolicy, options.close)
   const node = evaluate()
   /** Of each `serve`: what its requests run in. */
@@ -275,7 +272,7 @@ const start = Effect.fnUntraced(function* (
     }
   })
   const waitingMax = options.overflow === "refuse" ? 0 : options.waitingMax
-  const listener = yield* Network.listening(accepting(node, options, acceptor), { waitingMax }).pipe(
+  const listener = yield* Network.listening(accepting(node, options, handshakes, acceptor), { waitingMax }).pipe(
     Effect.provideService(ClosePolicy.CurrentClosePolicy, { ...policy, farewell: undefined }),
     Effect.mapError(failed)
   )

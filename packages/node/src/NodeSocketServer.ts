@@ -48,6 +48,8 @@ import type { ServerOptions, WebSocket } from "ws"
 import { askedAddress } from "./internal/addresses.ts"
 import { handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import { listenOn } from "./internal/listen.ts"
+import { wordOf } from "./internal/options.ts"
+import { truncations } from "./internal/secured.ts"
 import { speakingTls, tlsServer } from "./internal/tlsListen.ts"
 import { NodeTransport } from "./internal/transport.ts"
 import { listenWebSocket } from "./internal/webSocketListen.ts"
@@ -182,11 +184,18 @@ export const makeTls = (
   options: Tls.TlsOptions & Net.ListenOptions & TlsOptions
 ): Effect.Effect<EffectSocketServer.SocketServer["Service"], EffectSocketServer.SocketServerError, Scope.Scope> =>
   Effect.flatMap(
-    attempt(() => tlsServer(options)),
-    (server) => {
+    Effect.suspend(() => {
+      // What is out of its range is no failure, but a mistake.
       const limits = handshakeLimits(options)
+      const truncation = wordOf("truncation", options.truncation ?? "end", truncations)
+      return Effect.map(
+        attempt(() => tlsServer(options)),
+        (server) => ({ limits, server, truncation })
+      )
+    }),
+    ({ limits, server, truncation }) => {
       const listening = Effect.flatMap(listenNet({ noDelay: true, ...options }), (base) =>
-        speakingTls(base, server, limits, options.truncation ?? "end")
+        speakingTls(base, server, limits, truncation)
       )
       return served(listening, options, netSocketOf)
     }

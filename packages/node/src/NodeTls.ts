@@ -46,9 +46,11 @@ import * as Tls from "node:tls"
 import { thenUpgraded } from "./internal/dial.ts"
 import { failure } from "./internal/failures.ts"
 import { type HandshakeLimits, handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
-import type { Truncation } from "./internal/secured.ts"
+import { wordOf } from "./internal/options.ts"
+import { type Truncation, truncations } from "./internal/secured.ts"
 import { named, shakeHands } from "./internal/tlsDial.ts"
 import { type Pair, pairsIn } from "./internal/tlsFiles.ts"
+import { checkIdentity } from "./internal/tlsIdentity.ts"
 import { speakingTls, tlsServer } from "./internal/tlsListen.ts"
 import { NodeTransport } from "./internal/transport.ts"
 import * as NodeNetwork from "./NodeNetwork.ts"
@@ -241,6 +243,7 @@ const replacing = (
       attempt(() => {
         const next = serverOptions(options, identity)
         // To be refused here, before the server has taken half of it.
+        checkIdentity(next)
         Tls.createSecureContext(next)
         server.setSecureContext(next)
       }).pipe(
@@ -318,7 +321,7 @@ const connect = (
 export const provider = (options: Options, base: NodeNetwork.Options = {}): Transport.Provider => {
   const sockets = NodeNetwork.provider(base)
   const limits = handshakeLimits(options)
-  const truncation = options.truncation ?? defaultTruncation
+  const truncation = wordOf("NodeTls.Options.truncation", options.truncation ?? defaultTruncation, truncations)
   const { client = {}, server } = options
   return {
     connect: (address, made) => connect(sockets, client, limits, truncation, address, made),
@@ -406,6 +409,7 @@ export const fromFiles = ({
 /** What is wrong with a key and a certificate, if anything is. */
 const problemOf = (identity: Identity): string | undefined => {
   try {
+    checkIdentity(pem(identity))
     Tls.createSecureContext(pem(identity))
     return undefined
   } catch (error) {

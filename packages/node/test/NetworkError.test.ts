@@ -195,12 +195,9 @@ describe("listening", () => {
       Effect.gen(function* () {
         const directory = yield* folder
         const absent = yield* listening(`unix://${directory}/no/a.sock`)
-        assert.strictEqual(
-          absent.message,
-          `listen unix ${directory}/no/a.sock: the address is not available here (ENOENT)`
-        )
+        assert.strictEqual(absent.message, `listen unix ${directory}/no/a.sock: there is no such folder (ENOENT)`)
         const file = yield* listening("unix:///dev/null/a.sock")
-        assert.strictEqual(file.message, "listen unix /dev/null/a.sock: the address is not available here (ENOTDIR)")
+        assert.strictEqual(file.message, "listen unix /dev/null/a.sock: there is no such folder (ENOTDIR)")
       })
     )
   )

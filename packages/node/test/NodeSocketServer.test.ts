@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeSocket from "@finwait/node/NodeSocket"
 import * as NodeSocketServer from "@finwait/node/NodeSocketServer"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,6 +15,7 @@ import * as Socket from "effect/socket/Socket"
 import type * as SocketServer from "effect/socket/SocketServer"
 import { HandshakeFailed, NetworkError } from "finwait/NetworkError"
 import * as Connection from "finwait/Connection"
+import { generateKeyPairSync } from "node:crypto"
 import { ca, identity } from "./support/certificates.ts"
 
 const { cert, key } = identity("server")
@@ -313,7 +315,42 @@ describe("what cannot be", () => {
       const other = Redacted.value(identity("other").key) as string
       const { reason } = yield* Effect.flip(NodeSocketServer.makeTls({ port: 0, cert: pem.cert, key: other }))
       assert.strictEqual(reason._tag, "SocketServerOpenError")
-      assert.match(String(reason.cause), /key values mismatch/)
+      assert.match(String(reason.cause), /the certificate is not of this key/)
+    })
+  )
+
+  live("nor with a key of another kind, with no certificate, or with what is neither", () =>
+    Effect.gen(function* () {
+      const problem = (options: object) =>
+        Effect.map(Effect.flip(NodeSocketServer.makeTls({ port: 0, ...options })), ({ reason }) => String(reason.cause))
+      const stranger = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }) as string
+      assert.match(yield* problem({ cert: pem.cert, key: stranger }), /the certificate is not of this key/)
+      assert.match(yield* problem({}), /a TLS server needs a certificate: key and cert, or pfx, or SNICallback/)
+      assert.match(yield* problem({ cert: "nonsense", key: pem.key }), /the cert cannot be used: /)
+      assert.match(yield* problem({ cert: pem.cert, key: "/etc/tls.key" }), /the key cannot be used: /)
+    })
+  )
+
+  live("an option out of its range is a mistake, and a port that is none cannot be listened on", () =>
+    Effect.gen(function* () {
+      const mistake = (options: object) =>
+        Effect.map(Effect.exit(NodeSocketServer.makeTls({ port: 0, ...pem, ...options })), (exit) =>
+          Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "listens"
+        )
+      assert.strictEqual(
+        yield* mistake({ handshakeTimeout: -4 }),
+        "RangeError: handshakeTimeout must be a duration of at least 0, not -4"
+      )
+      assert.strictEqual(
+        yield* mistake({ handshakeGrace: NaN }),
+        "RangeError: handshakeGrace must be a duration of at least 0, not NaN"
+      )
+      assert.strictEqual(
+        yield* mistake({ truncation: "bogus" }),
+        "RangeError: truncation must be 'framed' or 'error' or 'end', not 'bogus'"
+      )
+      const { reason } = yield* Effect.flip(NodeSocketServer.make({ host: "127.0.0.1", port: 70_990 }))
+      assert.match(String(reason.cause), /listen tcp 127\.0\.0\.1:70990: ERR_SOCKET_BAD_PORT: /)
     })
   )
 

@@ -414,7 +414,7 @@ describe("what cannot be dialled, or listened on, says so", () => {
     [
       "a key of another certificate",
       { identity: { ...identity("server"), key: identity("other").key } },
-      /ERR_OSSL_X509_KEY_VALUES_MISMATCH/
+      /ERR_TLS_IDENTITY: the certificate is not of this key/
     ],
     ["a certificate that is empty", { identity: { ...identity("server"), cert: "" } }, /NO_START_LINE/],
     ["a key that is empty", { identity: { ...identity("server"), key: Redacted.make("") } }, /ERR_OSSL_/],

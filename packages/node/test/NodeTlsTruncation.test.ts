@@ -7,6 +7,10 @@ import * as ConnectionModule from "finwait/Connection"
 import type { ConnectionError } from "finwait/ConnectionError"
 import * as Framing from "finwait/Framing"
 import * as Network from "finwait/Network"
+import { once } from "node:events"
+import * as net from "node:net"
+import { duplexPair } from "node:stream"
+import * as tls from "node:tls"
 import { serve, turn, until } from "./support/network.ts"
 import { only, onTls, options, type Peer, tlsClient, tlsListener, type Version, versions } from "./support/tls.ts"
 import { type Direction, wire } from "./support/tlsWire.ts"
@@ -174,6 +178,41 @@ for (const version of versions) {
             }),
             options(version, { truncation })
           )
+        )
+      }
+
+      if (role === "server") {
+        it.live('with truncation "error" is answered with a reset, and with "end" by an end', () =>
+          Effect.gen(function* () {
+            const told: Array<string> = []
+            for (const truncation of ["error", "end"] as const) {
+              const program = Effect.gen(function* () {
+                const server = yield* serve("tcp://127.0.0.1:0", {
+                  handler: (connection) => Effect.andThen(connection.write("hello"), connection.pullRest)
+                })
+                // The wire itself, because who speaks TLS on a socket hears of its end by TLS.
+                const raw = net.connect({
+                  host: "127.0.0.1",
+                  port: Number(new URL(server.url).port),
+                  allowHalfOpen: true
+                })
+                const [near, far] = duplexPair()
+                raw.on("data", (bytes) => far.write(bytes))
+                far.on("data", (bytes) => raw.write(bytes))
+                const peer = tls.connect({ socket: near, rejectUnauthorized: false, ...only(version) })
+                peer.on("error", () => {})
+                yield* Effect.promise(() => once(peer, "data"))
+                const ended = new Promise<string>((resolve) => {
+                  raw.on("end", () => resolve("end")).on("error", ({ message }) => resolve(message))
+                })
+                // FIN, and no close_notify.
+                raw.end()
+                told.push(yield* Effect.promise(() => ended))
+              })
+              yield* onTls(program, options(version, { truncation }))
+            }
+            assert.deepStrictEqual(told, ["read ECONNRESET", "end"])
+          })
         )
       }
 

@@ -47,7 +47,7 @@ const watched = Effect.gen(function* () {
       until(() => sleeps > before, "it looks")
     )
   })
-  const unusable = `Warn TLS: ${key} and ${cert} cannot be used: ERR_OSSL_X509_KEY_VALUES_MISMATCH`
+  const unusable = `Warn TLS: ${key} and ${cert} cannot be used: ERR_TLS_IDENTITY: the certificate is not of this key`
   return { cert, unusable, put, look, said, found: () => found }
 })
 

@@ -7,10 +7,11 @@
  * trips of a handshake. So a flood of half-open ones neither holds up a drain nor survives it. Decision 18 has the
  * reasons why these clocks are here and not in the close.
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Inspectable from "effect/Inspectable"
 import * as Address from "finwait/Address"
 import type { Acceptor, AcceptReceiver, Transport } from "finwait/Transport"
+import { millisOf } from "./options.ts"
 import { onNextTurns } from "./turns.ts"
 
 /** The limits of handshakes, as options. */
@@ -32,11 +33,10 @@ export interface HandshakeLimits {
   readonly graceMillis: number
 }
 
-const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
-
+/** Throws `RangeError` for what is no time. */
 export const handshakeLimits = (options: HandshakeOptions): HandshakeLimits => ({
-  timeoutMillis: millis(options.handshakeTimeout ?? "10 seconds"),
-  graceMillis: millis(options.handshakeGrace ?? "1 second")
+  timeoutMillis: millisOf("handshakeTimeout", options.handshakeTimeout ?? "10 seconds"),
+  graceMillis: millisOf("handshakeGrace", options.handshakeGrace ?? "1 second")
 })
 
 /** One that is under way. */

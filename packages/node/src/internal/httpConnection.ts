@@ -127,8 +127,8 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   onSession(session: Http2.ServerHttp2Session): void {
     this.session = session
-    // Node ends the socket when the session is over.
-    this.socket.on("finish", onSpent)
+    // Node ends the socket when the session is over; and has to, when the peer has ended, which ends the session.
+    this.socket.on("finish", onSpent).allowHalfOpen = false
     if (this.isDraining) awaitQuiet(this, () => this.look())
   }
 
@@ -275,10 +275,10 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   closeWrite(): void {
     this.over()
-    const { session } = this
-    if (session === undefined || session.destroyed) return this.finish()
+    const { session, socket } = this
+    if (session === undefined || session.destroyed || socket.writableFinished) return this.finish()
     session.close()
-    this.socket.once("finish", () => this.finish())
+    socket.once("finish", () => this.finish())
   }
 
   private finish(): void {

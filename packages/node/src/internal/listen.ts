@@ -47,10 +47,15 @@ const bind = (server: Net.Server, where: Net.ListenOptions): Effect.Effect<void,
   Effect.callback((resume) => {
     const onError = (error: NodeJS.ErrnoException) => resume(Exit.fail(reasonOf(error)))
     server.once("error", onError)
-    server.listen(where, () => {
-      server.off("error", onError)
-      resume(Exit.void)
-    })
+    try {
+      server.listen(where, () => {
+        server.off("error", onError)
+        resume(Exit.void)
+      })
+    } catch (error) {
+      // A port that is none, as an environment's variable may be.
+      onError(error as NodeJS.ErrnoException)
+    }
     return Effect.sync(() => {
       server.close()
     })

@@ -13,7 +13,9 @@ import type * as Tls from "node:tls"
 import { onNextTurn } from "./turns.ts"
 
 /** What to do about a truncated stream: see `NodeTls.Options.truncation`. */
-export type Truncation = "framed" | "error" | "end"
+export const truncations = ["framed", "error", "end"] as const
+
+export type Truncation = (typeof truncations)[number]
 
 export class Secured {
   readonly tls: Tls.TLSSocket

@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as Address from "finwait/Address"
 import type { Acceptor } from "finwait/Transport"
 import * as Tls from "node:tls"
+import { checkIdentity } from "./tlsIdentity.ts"
 import type { HandshakeLimits } from "./handshakes.ts"
 import type { Truncation } from "./secured.ts"
 import { type Report, TlsAcceptor } from "./tlsAcceptor.ts"
@@ -18,8 +19,10 @@ import { type Report, TlsAcceptor } from "./tlsAcceptor.ts"
 const never = 2 ** 31 - 1
 
 /** Throws what is wrong with a key or a certificate. */
-export const tlsServer = (options: Tls.TlsOptions): Tls.Server =>
-  Tls.createServer({ ...options, allowHalfOpen: true, pauseOnConnect: true, handshakeTimeout: never })
+export const tlsServer = (options: Tls.TlsOptions): Tls.Server => {
+  checkIdentity(options)
+  return Tls.createServer({ ...options, allowHalfOpen: true, pauseOnConnect: true, handshakeTimeout: never })
+}
 
 /** Logs what has failed at level Debug: half of the world knocks at an open port. Nothing where nobody reads it. */
 const reporting = (context: Context.Context<never>): Report | undefined => {

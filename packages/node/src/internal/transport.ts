@@ -299,6 +299,8 @@ export class NodeTransport extends Inspectable.Class implements Transport {
   release(): void {
     this.receiver = undefined
     const { raw, secured, socket } = this
+    // To a peer that does not look for close_notify, an end would look like one that was meant.
+    if (secured?.truncated === true && secured.truncation === "error" && this.capabilities.reset) raw.resetAndDestroy()
     // TLS reads ahead, so that the system holds nothing that is unread and would not reset.
     if (secured !== undefined && socket.readableLength > 0 && this.capabilities.reset && !secured.isEnding) {
       raw.resetAndDestroy()
