@@ -115,9 +115,13 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
     ;(this.server as unknown as Http2.Http2Server).on("session", onSession)
   }
 
-  private readonly onTimeout = (socket: Net.Socket): void => {
-    // Whoever listens for it decides what becomes of the connection.
-    if (this.server.listenerCount("timeout") === 1) connectionOf(socket)?.onTimeout()
+  /** Of a connection, or of a session of HTTP/2. */
+  private readonly onTimeout = (who: Net.Socket): void => {
+    // Whoever else listens for it decides what becomes of it.
+    if (this.server.listenerCount("timeout") > 1) return
+    const connection = connectionOf(who)
+    if (connection === undefined) who.destroy()
+    else connection.onTimeout()
   }
 
   private readonly onClientError = (error: NodeJS.ErrnoException, socket: Net.Socket): void => {

@@ -93,7 +93,8 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     this.onOver = onOver
     const socket = this.pipe.lend()
     this.isLent = true
-    socket.on("end", onEnd).on("close", onClose)
+    // Whoever ends our side has nothing more to say.
+    socket.on("end", onEnd).on("finish", onSpent).on("close", onSpent)
     // Node's HTTP has this done when it has written its last answer, and would destroy the socket then.
     socket.destroySoon = endSoon
     this.host.hand(socket)
@@ -127,14 +128,13 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   onSession(session: Http2.ServerHttp2Session): void {
     this.session = session
-    // Node ends the socket when the session is over; and has to, when the peer has ended, which ends the session.
-    this.socket.on("finish", onSpent).allowHalfOpen = false
+    // The end of the peer ends a session, which Node does by ending the socket.
+    this.socket.allowHalfOpen = false
     if (this.isDraining) awaitQuiet(this, () => this.look())
   }
 
   onUpgrade(): void {
     this.isUpgraded = true
-    this.socket.on("finish", onSpent)
   }
 
   onWebSocket(webSocket: WebSocket): void {
@@ -166,20 +166,27 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   /** The drain is announced when what had arrived is asked for. */
   catchUp(callback: () => void): void {
-    this.retire()
-    awaitQuiet(this, callback)
+    const isFirst = this.begin()
+    awaitQuiet(this, () => {
+      callback()
+      if (isFirst) this.look()
+    })
   }
 
   /** The next answer is the last. */
   retire(): void {
-    if (this.isDraining) return
+    if (this.begin()) awaitQuiet(this, () => this.look())
+  }
+
+  private begin(): boolean {
+    if (this.isDraining) return false
     this.isDraining = true
     const last = this.pending.at(-1)
     if (last !== undefined) mark(last)
     const { announced } = this
     this.announced = undefined
     for (const tell of announced ?? []) tell()
-    awaitQuiet(this, () => this.look())
+    return true
   }
 
   /** Tells at the announcement; returns what takes it back. */
@@ -332,8 +339,4 @@ function onSpent(this: Net.Socket): void {
 
 function onEnd(this: Net.Socket): void {
   connectionOf(this)!.onPeerEnd()
-}
-
-function onClose(this: Net.Socket): void {
-  connectionOf(this)!.over()
 }
