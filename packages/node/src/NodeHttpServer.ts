@@ -34,6 +34,9 @@
  * - Half of a request is waited for until the drain's deadline and answered with 408. Handlers that still run then are
  *   interrupted, and answer 503. What is still open when the time for that has passed as well is reset.
  *
+ * A client that gives up interrupts the handler that works for it, with `HttpRouter.serve` and `HttpServer.serve` alike;
+ * Effect's own lets those of `HttpServer.serve` go on.
+ *
  * **The close** of every connection, drained or not, is the one of all connections here: FIN behind the last answer, then
  * a linger that reads on until the peer's, so that a client that is still sending its upload can read the answer to it.
  *
@@ -310,7 +313,9 @@ const start = Effect.fnUntraced(function* (
   } as object)
 
   const serve = Effect.fnUntraced(function* (httpApp: App, middleware?: HttpMiddleware) {
-    const app = options.eventStreams === "deadline" ? httpApp : endingEvents(httpApp)
+    // Effect runs what `HttpServer.serve` is given without interruption, and a router's handlers with it: here all alike.
+    const interruptible = Effect.interruptible(httpApp)
+    const app = options.eventStreams === "deadline" ? interruptible : endingEvents(interruptible)
     const scope = yield* Scope.make("parallel")
     const applied = { scope, middleware: middleware as never }
     const handler = yield* Effects.makeHandler(app, applied) as Effect.Effect<Http.RequestListener>

@@ -1,0 +1,520 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as NodeHttpServer from "@finwait/node/NodeHttpServer"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Latch from "effect/Latch"
+import * as Logger from "effect/Logger"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Report } from "finwait/Drain"
+import { once } from "node:events"
+import * as Http from "node:http"
+import * as net from "node:net"
+import { WebSocket } from "ws"
+
+type App = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  unknown,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
+
+/** A test on real sockets, without what servers say. */
+const live = (title: string, body: () => Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.live(title, () => Effect.provide(body(), Logger.layer([])))
+
+const listening = { host: "127.0.0.1", port: 0 }
+
+const portOf = ({ address }: NodeHttpServer.Draining): number => ("port" in address ? address.port : 0)
+
+const serving = Effect.fnUntraced(function* (app: App, options: Partial<NodeHttpServer.Options> = {}) {
+  const server = yield* NodeHttpServer.make(Http.createServer, { ...listening, ...options })
+  yield* server.serve(app)
+  return { ...server, port: portOf(server) }
+})
+
+/** What a client has heard on one connection, and how it ended. */
+class Heard {
+  readonly socket: net.Socket
+  text = ""
+  end: string | undefined
+  private waiting: Array<() => void> = []
+
+  constructor(socket: net.Socket) {
+    this.socket = socket
+    socket.on("data", (bytes) => this.tell(() => (this.text += bytes.toString("latin1"))))
+    socket.on("end", () => {
+      socket.end()
+      this.tell(() => (this.end ??= "FIN"))
+    })
+    socket.on("error", (error) => this.tell(() => (this.end ??= error.message)))
+  }
+
+  private tell(change: () => void): void {
+    change()
+    for (const look of this.waiting.splice(0)) look()
+  }
+
+  until(is: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => (is() ? resolve() : void this.waiting.push(look))
+      look()
+    })
+  }
+
+  get answers(): ReadonlyArray<string> {
+    return this.text.match(/HTTP\/1\.1 \d{3}/g)?.map((line) => line.slice(9)) ?? []
+  }
+
+  answered(count: number) {
+    return Effect.promise(() => this.until(() => this.answers.length >= count))
+  }
+
+  get ended() {
+    return Effect.map(
+      Effect.promise(() => this.until(() => this.end !== undefined)),
+      () => this.end!
+    )
+  }
+}
+
+const dial = (port: number) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true })
+      await once(socket, "connect")
+      return new Heard(socket)
+    }),
+    ({ socket }) => Effect.sync(() => socket.destroy())
+  )
+
+const request = (path = "/", more = "") => `GET ${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`
+
+const pathOf = Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) => url)
+
+/** Answers at once, but for `/slow`, which waits to be let go. */
+const gated = Effect.gen(function* () {
+  const began = yield* Latch.make(false)
+  const gate = yield* Latch.make(false)
+  const app: App = Effect.gen(function* () {
+    const path = yield* pathOf
+    if (path === "/slow") {
+      yield* began.open
+      yield* gate.await
+    }
+    return HttpServerResponse.text(`<${path}>`)
+  })
+  return { app, began, gate }
+})
+
+const drained = (fiber: Fiber.Fiber<Report>) =>
+  Effect.map(Fiber.join(fiber), ({ clean, outcomes }) => ({ clean, outcomes }))
+
+const begins = (server: NodeHttpServer.Draining) => Effect.forkChild(server.drain.begin, { startImmediately: true })
+
+const graceful = (count: number) => ({ Graceful: count, LingerExpired: 0, ResetByPeer: 0, Aborted: 0 })
+
+describe("a drain", () => {
+  live("ends an answer under way with Connection: close, and the connection behind it", () =>
+    Effect.gen(function* () {
+      const { app, began, gate } = yield* gated
+      const server = yield* serving(app)
+      const client = yield* dial(server.port)
+      client.socket.write(request("/slow"))
+      yield* began.await
+      const drain = yield* begins(server)
+      yield* gate.open
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.match(client.text, /^HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*<\/slow>$/)
+      assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
+    })
+  )
+
+  live("answers all requests that came one behind the other, and says close in the last", () =>
+    Effect.gen(function* () {
+      const { app, began, gate } = yield* gated
+      const server = yield* serving(app)
+      const client = yield* dial(server.port)
+      client.socket.write(request("/slow") + request("/a") + request("/slow"))
+      yield* began.await
+      const drain = yield* begins(server)
+      yield* gate.open
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.deepStrictEqual(client.answers, ["200", "200", "200"])
+      assert.deepStrictEqual(client.text.match(/^connection: \S+/gim), [
+        "Connection: keep-alive",
+        "Connection: keep-alive",
+        "connection: close"
+      ])
+      assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
+    })
+  )
+
+  live("and one more that comes while they are given", () =>
+    Effect.gen(function* () {
+      const { app, began, gate } = yield* gated
+      const server = yield* serving(app)
+      const client = yield* dial(server.port)
+      client.socket.write(request("/slow"))
+      yield* began.await
+      const drain = yield* begins(server)
+      client.socket.write(request("/late"))
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)))
+      yield* gate.open
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.deepStrictEqual(client.answers, ["200", "200"])
+      assert.match(client.text, /<\/slow>HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*<\/late>$/)
+      assert.isTrue((yield* Fiber.join(drain)).clean)
+    })
+  )
+
+  live("gives who has just had an answer the time to ask once more", () =>
+    Effect.gen(function* () {
+      const { app } = yield* gated
+      const server = yield* serving(app, { keepAliveGrace: "20 seconds" })
+      const client = yield* dial(server.port)
+      client.socket.write(request("/a"))
+      yield* client.answered(1)
+      const drain = yield* begins(server)
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)))
+      assert.isUndefined(client.end)
+      client.socket.write(request("/b"))
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.match(client.text, /<\/a>HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*<\/b>$/)
+      assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
+    })
+  )
+
+  live("ends who has been idle for longer than the grace at once, and a grace when it is over", () =>
+    Effect.gen(function* () {
+      const { app } = yield* gated
+      const server = yield* serving(app, { keepAliveGrace: "150 millis" })
+      const clients = yield* Effect.all([dial(server.port), dial(server.port), dial(server.port)])
+      clients[0].socket.write(request("/a"))
+      yield* clients[0].answered(1)
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 200)))
+      clients[1].socket.write(request("/b"))
+      yield* clients[1].answered(1)
+      const drain = yield* begins(server)
+      // One has asked, one has never said a word, and one has asked just now.
+      assert.strictEqual(yield* clients[0].ended, "FIN")
+      assert.strictEqual(yield* clients[2].ended, "FIN")
+      assert.isUndefined(clients[1].end)
+      assert.strictEqual(yield* clients[1].ended, "FIN")
+      assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(3) })
+    })
+  )
+
+  live("waits for the rest of a request, and answers 408 when there is no more time", () =>
+    Effect.gen(function* () {
+      const { app } = yield* gated
+      const server = yield* serving(app, { keepAliveGrace: 0, drain: { deadline: "300 millis" } })
+      const [whole, half] = [yield* dial(server.port), yield* dial(server.port)]
+      for (const { socket } of [whole, half]) socket.write("GET /half HTTP/1.1\r\nHo")
+      // Both have been read when this one has its answer.
+      const last = yield* dial(server.port)
+      last.socket.write(request("/last"))
+      yield* last.answered(1)
+      const drain = yield* begins(server)
+      yield* last.ended
+      whole.socket.write("st: a\r\n\r\n")
+      assert.strictEqual(yield* whole.ended, "FIN")
+      assert.match(whole.text, /^HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*<\/half>$/)
+      assert.strictEqual(yield* half.ended, "FIN")
+      assert.strictEqual(half.text, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+      const report = yield* Fiber.join(drain)
+      assert.strictEqual(report.forcedAt, "Interrupting")
+      assert.deepStrictEqual(report.outcomes, graceful(3))
+    })
+  )
+
+  live("interrupts handlers that have no more time, which answer 503", () =>
+    Effect.gen(function* () {
+      const { app, began } = yield* gated
+      const server = yield* serving(app, { drain: { deadline: "100 millis" } })
+      const client = yield* dial(server.port)
+      client.socket.write(request("/slow"))
+      yield* began.await
+      const drain = yield* begins(server)
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.match(client.text, /^HTTP\/1\.1 503 [^\r]*\r\nconnection: close\r\n/)
+      const report = yield* Fiber.join(drain)
+      assert.strictEqual(report.forcedAt, "Interrupting")
+      assert.strictEqual(report.handlersInterrupted, 1)
+    })
+  )
+
+  live("resets the connection of one that cannot be interrupted, and goes on", () =>
+    Effect.gen(function* () {
+      const began = yield* Deferred.make<void>()
+      const ends = yield* Deferred.make<void>()
+      const app = Effect.uninterruptible(
+        Effect.andThen(Deferred.succeed(began, undefined), Effect.as(Deferred.await(ends), HttpServerResponse.empty()))
+      )
+      const scope = yield* Scope.make()
+      const server = yield* Scope.provide(serving(app, { drain: { deadline: "50 millis", close: "50 millis" } }), scope)
+      const client = yield* dial(server.port)
+      client.socket.write(request())
+      yield* Deferred.await(began)
+      // The end of the scope that it is served in is the drain, and waits for nothing else.
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* client.ended, "read ECONNRESET")
+      const report = yield* server.drain.report
+      assert.strictEqual(report.forcedAt, "Interrupting")
+      assert.strictEqual(report.outcomes.Aborted, 1)
+      yield* Deferred.succeed(ends, undefined)
+    })
+  )
+
+  live("flushes an answer that was ended to a client that reads slowly", () =>
+    Effect.gen(function* () {
+      const bytes = 24 * 1024 * 1024
+      const began = yield* Latch.make(false)
+      const app = Effect.as(began.open, HttpServerResponse.uint8Array(new Uint8Array(bytes)))
+      const server = yield* serving(app)
+      const client = yield* dial(server.port)
+      client.socket.pause()
+      client.socket.write(request())
+      yield* began.await
+      const drain = yield* begins(server)
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 100)))
+      client.socket.resume()
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.strictEqual(client.text.length - client.text.indexOf("\r\n\r\n") - 4, bytes)
+      assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
+    })
+  )
+
+  live("has gracefulShutdownTimeout for its deadline", () =>
+    Effect.gen(function* () {
+      const { app, began } = yield* gated
+      const server = yield* serving(app, { gracefulShutdownTimeout: "50 millis" })
+      const client = yield* dial(server.port)
+      client.socket.write(request("/slow"))
+      yield* began.await
+      assert.strictEqual((yield* server.drain.begin.pipe(Effect.tap(() => client.ended))).forcedAt, "Interrupting")
+    })
+  )
+})
+
+describe("a stream of events", () => {
+  const events = Effect.gen(function* () {
+    const told = yield* Latch.make(false)
+    const app = Effect.succeed(
+      HttpServerResponse.stream(
+        Stream.concat(
+          Stream.fromEffect(Effect.as(told.open, new TextEncoder().encode("data: 1\n\n"))),
+          Stream.fromEffect(Effect.never)
+        ),
+        { contentType: "text/event-stream" }
+      )
+    )
+    return { app, told }
+  })
+
+  live("ends when the drain is announced, with a comment", () =>
+    Effect.gen(function* () {
+      const { app } = yield* events
+      const server = yield* serving(app, { keepAliveGrace: 0 })
+      const client = yield* dial(server.port)
+      client.socket.write(request())
+      yield* Effect.promise(() => client.until(() => client.text.includes("data: 1")))
+      const drain = yield* begins(server)
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.isTrue(client.text.endsWith(": the server is going away\n\n\r\n0\r\n\r\n"))
+      assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
+    })
+  )
+
+  live('goes on until the deadline with eventStreams "deadline", and is cut then', () =>
+    Effect.gen(function* () {
+      const { app } = yield* events
+      const server = yield* serving(app, { eventStreams: "deadline", drain: { deadline: "100 millis" } })
+      const client = yield* dial(server.port)
+      client.socket.write(request())
+      yield* Effect.promise(() => client.until(() => client.text.includes("data: 1")))
+      const report = yield* server.drain.begin
+      yield* client.ended
+      assert.isFalse(client.text.includes("going away"))
+      assert.isFalse(client.text.endsWith("0\r\n\r\n"))
+      assert.strictEqual(report.forcedAt, "Interrupting")
+    })
+  )
+})
+
+describe("an upgraded connection", () => {
+  const sockets: App = Effect.scoped(
+    Effect.gen(function* () {
+      const socket = yield* (yield* HttpServerRequest.HttpServerRequest).upgrade
+      const writer = yield* socket.writer
+      const { pull } = yield* socket.reader
+      while (true) yield* writer.writeAll(yield* pull)
+    })
+  ).pipe(Effect.catch(() => Effect.succeed(HttpServerResponse.empty())))
+
+  const connected = Effect.fnUntraced(function* (port: number) {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`)
+    yield* Effect.addFinalizer(() => Effect.sync(() => socket.terminate()))
+    yield* Effect.promise(() => once(socket, "open"))
+    const closed = once(socket, "close").then(([code]) => Number(code))
+    socket.send("hello")
+    yield* Effect.promise(() => once(socket, "message"))
+    return { socket, closed: Effect.promise(() => closed) }
+  })
+
+  live("is told 1001 when the drain is announced", () =>
+    Effect.gen(function* () {
+      const server = yield* serving(sockets)
+      const { closed } = yield* connected(server.port)
+      const drain = yield* begins(server)
+      assert.strictEqual(yield* closed, 1001)
+      assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
+    })
+  )
+
+  live('at the deadline with upgrades "deadline", and is served until then', () =>
+    Effect.gen(function* () {
+      const server = yield* serving(sockets, { upgrades: "deadline", drain: { deadline: "300 millis" } })
+      const { closed, socket } = yield* connected(server.port)
+      const drain = yield* begins(server)
+      socket.send("again")
+      yield* Effect.promise(() => once(socket, "message"))
+      assert.strictEqual(yield* closed, 1001)
+      assert.strictEqual((yield* Fiber.join(drain)).forcedAt, "Interrupting")
+    })
+  )
+
+  live("is not waited for when it does not answer for longer than a silent peer is", () =>
+    Effect.gen(function* () {
+      const server = yield* serving(sockets, { close: { lingerIdleTimeout: "100 millis" } })
+      const client = yield* dial(server.port)
+      const key = Buffer.alloc(16).toString("base64")
+      const upgrade = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n`
+      client.socket.write(request("/", upgrade))
+      yield* client.answered(0)
+      yield* Effect.promise(() => client.until(() => client.text.includes("\r\n\r\n")))
+      const report = yield* server.drain.begin
+      // A close frame of 1001, which it does not answer.
+      assert.match(client.text, /\r\n\r\n\x88\x02\x03\xe9$/)
+      assert.isUndefined(report.forcedAt)
+    })
+  )
+})
+
+describe("a lame duck with spread", () => {
+  live("ends connections one after the other, while the others are served", () =>
+    Effect.gen(function* () {
+      const { app } = yield* gated
+      const server = yield* serving(app, { keepAliveGrace: 0, spread: "400 millis", drain: { lameDuck: "1 second" } })
+      const clients = yield* Effect.all(Array.from({ length: 8 }, () => dial(server.port)))
+      for (const client of clients) {
+        client.socket.write(request("/a"))
+        yield* client.answered(1)
+      }
+      const order: Array<number> = []
+      for (const [index, { socket }] of clients.entries()) {
+        socket.on("end", () => order.push(index))
+      }
+      const drain = yield* begins(server)
+      yield* Effect.promise(() => clients[0]!.until(() => clients[0]!.end !== undefined))
+      assert.isBelow(order.length, 8)
+      assert.strictEqual(yield* server.drain.phase, "LameDuck")
+      // Whoever has not been told yet, and who comes now, is served as ever.
+      const stranger = yield* dial(server.port)
+      stranger.socket.write(request("/b"))
+      yield* stranger.answered(1)
+      assert.match(stranger.text, /Connection: keep-alive/)
+      yield* Effect.forEach(clients, ({ ended }) => ended)
+      assert.deepStrictEqual(order, [0, 1, 2, 3, 4, 5, 6, 7])
+      assert.strictEqual(yield* server.drain.phase, "LameDuck")
+      stranger.socket.destroy()
+      assert.isTrue((yield* Fiber.join(drain)).clean)
+    })
+  )
+})
+
+describe("a server", () => {
+  live("lets who connects before it is served wait", () =>
+    Effect.gen(function* () {
+      const server = yield* NodeHttpServer.make(Http.createServer, listening)
+      const client = yield* dial(portOf(server))
+      client.socket.write(request("/early"))
+      yield* server.serve(Effect.map(pathOf, (path) => HttpServerResponse.text(path)))
+      yield* client.answered(1)
+      assert.match(client.text, /\/early$/)
+    })
+  )
+
+  live("says of itself that it listens, and where", () =>
+    Effect.gen(function* () {
+      const node = Http.createServer()
+      const scope = yield* Scope.make()
+      const server = yield* Scope.provide(
+        NodeHttpServer.make(() => node, listening),
+        scope
+      )
+      assert.isTrue(node.listening)
+      const address = node.address()
+      assert.strictEqual(typeof address === "object" ? address?.port : undefined, portOf(server))
+      yield* Scope.close(scope, Exit.void)
+      assert.isFalse(node.listening)
+    })
+  )
+
+  live("reads on behind an early answer, so that a client that is still sending can read it", () =>
+    Effect.gen(function* () {
+      const server = yield* serving(Effect.succeed(HttpServerResponse.text("x".repeat(200_000), { status: 413 })))
+      const client = yield* dial(server.port)
+      client.socket.pause()
+      const upload = Buffer.alloc(8 * 1024 * 1024)
+      client.socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${upload.length}\r\n\r\n`)
+      yield* Effect.promise(() => new Promise<void>((sent) => client.socket.write(upload, () => sent())))
+      // Longer than the half second for which Effect's own server lets it.
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 700)))
+      client.socket.resume()
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.strictEqual(client.text.length - client.text.indexOf("\r\n\r\n") - 4, 200_000)
+    })
+  )
+
+  live("has limits, which are those of every server here", () =>
+    Effect.gen(function* () {
+      const { app, began } = yield* gated
+      const server = yield* serving(app, { connectionsMax: 1, overflow: "refuse" })
+      const client = yield* dial(server.port)
+      client.socket.write(request("/slow"))
+      yield* began.await
+      const refused = net.connect(server.port, "127.0.0.1")
+      const [error] = yield* Effect.promise(() => once(refused, "error"))
+      assert.strictEqual((error as NodeJS.ErrnoException).code, "ECONNRESET")
+      assert.strictEqual(yield* server.connections, 1)
+    })
+  )
+
+  live("does not start with an option that is none, or where it cannot", () =>
+    Effect.gen(function* () {
+      const problem = (options: object) =>
+        Effect.map(Effect.exit(NodeHttpServer.make(Http.createServer, { ...listening, ...options })), (exit) =>
+          Exit.isFailure(exit) ? Cause.squash(exit.cause) : "listens"
+        )
+      assert.strictEqual(
+        String(yield* problem({ keepAliveGrace: -1 })),
+        "RangeError: keepAliveGrace must be a duration of at least 0, not -1"
+      )
+      assert.strictEqual(
+        String(yield* problem({ upgrades: "later" })),
+        "RangeError: upgrades must be 'announcement' or 'deadline', not 'later'"
+      )
+      const { port } = yield* serving(Effect.succeed(HttpServerResponse.empty()))
+      const taken = (yield* problem({ port })) as { readonly _tag: string; readonly cause: Error }
+      assert.strictEqual(taken._tag, "ServeError")
+      assert.match(taken.cause.message, /^listen tcp 127\.0\.0\.1:\d+: the address is in use by another listener$/)
+      const unfit = (yield* problem({ drain: { deadline: "40 seconds" } })) as { readonly cause: Error }
+      assert.match(unfit.cause.message, /^shutdown budget: .* more than grace 30s/)
+    })
+  )
+})
