@@ -65,7 +65,14 @@ beforeAll(async () => {
       }
     }
   }
-  for (const dependency of ["effect", "@types/node", "@types/ws", "ws", "@effect/platform-node-shared"]) {
+  for (const dependency of [
+    "effect",
+    "@types/node",
+    "@types/ws",
+    "ws",
+    "@effect/platform-node-shared",
+    "@effect/platform-node"
+  ]) {
     const target = join(root, "packages/node/node_modules", dependency)
     link(target, join(copy, "node_modules", dependency))
     link(target, join(consumer, "node_modules", dependency))

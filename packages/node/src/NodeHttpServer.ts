@@ -230,7 +230,7 @@ const accepting = (server: NodeServer, options: Options, handshakes: HandshakeLi
  *
  * const program = Effect.scoped(Effect.gen(function*() {
  *   const server = yield* NodeHttpServer.make(createServer, { host: "127.0.0.1", port: 0 })
- *   yield* server.serve(HttpServerResponse.text("hello"))
+ *   yield* server.serve(Effect.succeed(HttpServerResponse.text("hello")))
  *   const port = "port" in server.address ? server.address.port : 0
  *   const text = yield* Effect.promise(() => fetch(`http://127.0.0.1:${port}`).then((response) => response.text()))
  *   const report = yield* server.drain.begin
@@ -324,7 +324,7 @@ const start = Effect.fnUntraced(function* (
     >
     const onRequest: Http.RequestListener = (request, response) => {
       handler(request, response)
-      if (request.httpVersionMajor === 1) discardRest(request, response)
+      if (request.httpVersionMajor === 1) discardRest(response)
     }
     const onContinue: Http.RequestListener = (request, response) => {
       if (request.httpVersionMajor === 1) continueWhenRead(request, response)

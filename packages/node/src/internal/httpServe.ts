@@ -80,21 +80,22 @@ const unreadBytesMax = 256 * 1024
  * second after the answer, which takes it away from a client that is still sending; it leaves alone a request that is
  * complete.
  */
-export const discardRest = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
-  const { headers } = request
-  if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) return
-  response.prependListener("finish", () => {
-    if (request.complete || request.destroyed) return
-    request.complete = true
-    let bytes = 0
-    request.on("data", (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes <= unreadBytesMax) return
-      request.pause()
-      connectionOf(request.socket)?.over()
-    })
-    request.resume()
+export const discardRest = (response: Http.ServerResponse): void => {
+  response.prependListener("finish", onAnswered)
+}
+
+function onAnswered(this: Http.ServerResponse): void {
+  const request = this.req
+  if (request.complete || request.destroyed) return
+  request.complete = true
+  let bytes = 0
+  request.on("data", (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes <= unreadBytesMax) return
+    request.pause()
+    connectionOf(request.socket)?.over()
   })
+  request.resume()
 }
 
 /** How long a request may go on behind its answer, once the connection that it came on has ended. */
