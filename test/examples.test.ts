@@ -6,13 +6,15 @@ import { Cause, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { RpcClient, RpcSerialization } from "effect/rpc"
 import { Images } from "finwait-example-rpc-server/images"
 import { createHash, randomBytes } from "node:crypto"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import * as http2 from "node:http2"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
 import { Program } from "./tools/Program.ts"
 import { RawClient } from "./tools/RawClient.ts"
+import { WebClient } from "./tools/WebClient.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "finwait-examples-"))
 const programs: Array<Program> = []
@@ -485,4 +487,171 @@ describe.concurrent("cluster-runner", () => {
   )
 
   const byText = (one: string, other: string) => one.localeCompare(other)
+})
+
+describe.concurrent("http-api", () => {
+  /** Starts it, and waits until both of its servers listen. */
+  const starting = async (env: Record<string, string> = {}) => {
+    const program = start("http-api", { PORT: "0", ADMIN_PORT: "0", LAME_DUCK: "0 millis", ...env })
+    const url = await program.listening()
+    await program.hasSaid(2)
+    return { program, url, admin: String(program.said[1]!["admin"]) }
+  }
+
+  /** It has ended well, and its drain was as `/drainz` has told. */
+  const ended = async (program: Program, connections: number) => {
+    assert.deepStrictEqual(await program.ended(), { code: 0, signal: null }, program.stderr)
+    const [, , { drained }, ...more] = program.said as [object, object, { drained: Record<string, unknown> }]
+    assert.deepStrictEqual(more, [])
+    const { clean, handlersInterrupted } = drained
+    assert.deepStrictEqual({ clean, handlersInterrupted }, { clean: true, handlersInterrupted: 0 })
+    assert.strictEqual(drained["connections"], connections)
+    return drained
+  }
+
+  it("keeps notes, counts an upload, refuses a large one before it is sent, and tells how it is", many, async () => {
+    const { admin, program, url } = await starting()
+    const json = (value: unknown, status = 200) => ({ status, text: JSON.stringify(value), ending: "end" })
+    assert.deepStrictEqual(await WebClient.send("POST", `${url}/notes`, { text: "hi" }), json({ text: "hi" }, 201))
+    assert.strictEqual((await WebClient.send("POST", `${url}/notes`, { txt: "hi" })).status, 400)
+    assert.deepStrictEqual(await WebClient.get(`${url}/notes`), json([{ text: "hi" }]))
+    assert.deepStrictEqual(await WebClient.send("PUT", `${url}/uploads`, "x".repeat(998)), json({ bytes: 1000 }))
+
+    // It says that much will come, sends some of it, and goes on sending when it has its answer.
+    const large = await RawClient.connect(url.replace("http:", "tcp:"))
+    await large.send("PUT /uploads HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999\r\n\r\n")
+    await large.send(Buffer.alloc(1_000_000))
+    await large.hears(`{"bytesMax":8388608}`)
+    assert.strictEqual(await large.ended(), "FIN")
+    assert.match(large.text, /^HTTP\/1.1 413 /)
+
+    assert.deepStrictEqual(await WebClient.get(`${admin}/readyz`), { status: 200, text: "ok", ending: "end" })
+    const { text } = await WebClient.get(`${admin}/metrics`)
+    // Five have asked the app, and two the admin port.
+    assert.match(text, /^finwait_connections_accepted_total 7$/m)
+    program.signal("SIGTERM")
+    await ended(program, 0)
+  })
+
+  it("is told to stop in the middle of everything: each of it comes to its end", many, async () => {
+    const { admin, program, url } = await starting({ LAME_DUCK: "2 seconds" })
+    const job = new WebClient(`${url}/jobs`, { method: "POST", headers: { "content-type": "application/json" } })
+    job.request.end(JSON.stringify({ millis: 3500 }))
+    const [half, rest] = [Buffer.alloc(1_000_000), Buffer.alloc(2_000_000)]
+    const upload = new WebClient(`${url}/uploads`, { method: "PUT", headers: { "content-length": 3_000_000 } })
+    upload.request.write(half)
+    const download = new WebClient(`${url}/download`)
+    await download.begins()
+    // So much that no buffer holds it is on its way.
+    download.response!.pause()
+    const events = new WebClient(`${url}/events`)
+    const socket = new WebSocket(url.replace("http:", "ws:") + "/echo")
+    const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve))
+    const echoed = new Promise<unknown>((resolve) => socket.addEventListener("message", ({ data }) => resolve(data)))
+    socket.addEventListener("open", () => socket.send("hello"))
+    const drain = new WebClient(`${admin}/drainz`, { headers: { accept: "text/event-stream" } })
+    await Promise.all([program.says("job of 3500 ms"), events.hears("data: 1\n"), drain.hears("Serving"), echoed])
+    assert.strictEqual(await echoed, "hello")
+
+    program.signal("SIGTERM")
+    // A lame duck: no longer ready, and serving whoever comes.
+    await drain.hears(`"phase":"LameDuck"`)
+    assert.deepStrictEqual(await WebClient.get(`${admin}/readyz`), {
+      status: 503,
+      text: "[-]server failed: LameDuck\nreadyz check failed\n",
+      ending: "end"
+    })
+    assert.deepStrictEqual(await WebClient.get(`${url}/notes`), { status: 200, text: "[]", ending: "end" })
+    // Everybody has been told; the admin port tells how far it is.
+    await drain.hears(`"phase":"Waiting"`)
+    assert.strictEqual((await WebClient.get(`${admin}/livez`)).status, 200)
+    assert.strictEqual((await WebClient.get(`${url}/notes`)).ending, "ECONNREFUSED")
+    upload.request.end(rest)
+    download.response!.resume()
+
+    assert.deepStrictEqual(await upload.answer(), { status: 200, text: `{"bytes":3000000}`, ending: "end" })
+    assert.strictEqual((await download.answer()).ending, "end")
+    const whole = Buffer.concat(Array.from({ length: 24 }, (_, n) => Buffer.alloc(1024 * 1024, n + 1)))
+    assert.isTrue(download.bytes.equals(whole))
+    const { code, wasClean } = await closed
+    assert.deepStrictEqual({ code, wasClean }, { code: 1001, wasClean: true })
+    const last = await events.answer()
+    assert.strictEqual(last.ending, "end")
+    assert.match(last.text, /^data: 0\n\n(data: \d+\n\n)+: the server is going away\n\n$/)
+    assert.deepStrictEqual(await job.answer(), {
+      status: 200,
+      text: JSON.stringify({ worked: 3500, by: program.pid }),
+      ending: "end"
+    })
+    assert.strictEqual((await drain.answer()).ending, "end")
+
+    const report = await ended(program, 6)
+    assert.deepStrictEqual(
+      [...new Set(drain.events.map(({ phase }) => phase))],
+      ["Serving", "LameDuck", "Backlog", "Waiting", "Done"]
+    )
+    assert.deepStrictEqual(drain.events.at(-1).report, report)
+    assert.deepStrictEqual(report["outcomes"], { Graceful: 6, LingerExpired: 0, ResetByPeer: 0, Aborted: 0 })
+  })
+})
+
+describe.concurrent("http2-api", () => {
+  const certificates = join(import.meta.dirname, "../packages/node/test/fixtures/certificates")
+  const ca = readFileSync(join(certificates, "ca.crt"))
+
+  /** What a session hears: one of its answers, line by line, and what it is told itself. */
+  const connect = (url: string) => {
+    const session = http2.connect(url, { ca })
+    const told: Array<string> = []
+    session.on("goaway", (code) => told.push(`GOAWAY ${code}`))
+    session.on("error", ({ message }: Error) => told.push(message))
+    const closed = new Promise<void>((resolve) => session.once("close", resolve))
+    const get = (path: string) => {
+      const stream = session.request({ ":path": path })
+      let text = ""
+      let hears = () => {}
+      stream.setEncoding("utf8").on("data", (more: string) => {
+        text += more
+        hears()
+      })
+      const answer = new Promise<string>((resolve) => {
+        stream.once("end", () => resolve(text))
+        stream.once("error", ({ message }) => resolve(`${text}${message}`))
+      })
+      const heard = (part: string) =>
+        new Promise<void>((resolve) => {
+          hears = () => text.includes(part) && resolve()
+          hears()
+        })
+      return { answer, heard }
+    }
+    return { closed, get, told }
+  }
+
+  const linesTo = (count: number) => Array.from({ length: count }, (_, n) => `{"line":${n + 1}}\n`).join("")
+
+  it("is told to stop while streams run, over both versions: each goes on to its end", many, async () => {
+    const env = { KEY: join(certificates, "server.key"), CERT: join(certificates, "server.crt") }
+    const program = start("http2-api", { PORT: "0", ...env })
+    const address = await program.listening()
+    const url = address.replace("tcp:", "https:")
+    const session = connect(url)
+    const hello = JSON.stringify({ hello: "world", by: program.pid })
+    assert.strictEqual(await session.get("/").answer, hello)
+    assert.deepStrictEqual(await WebClient.get(url, { ca }), { status: 200, text: hello, ending: "end" })
+    const [first, second] = [session.get("/lines?count=6&millis=150"), session.get("/lines?count=8&millis=150")]
+    const old = new WebClient(`${url}/lines?count=5&millis=150`, { ca })
+    const idle = connect(url)
+    assert.strictEqual(await idle.get("/").answer, hello)
+    await Promise.all([first.heard(linesTo(2)), second.heard(linesTo(2)), old.hears(linesTo(2))])
+
+    program.signal("SIGTERM")
+    await idle.closed
+    assert.strictEqual(await first.answer, linesTo(6))
+    assert.strictEqual(await second.answer, linesTo(8))
+    assert.deepStrictEqual(await old.answer(), { status: 200, text: linesTo(5), ending: "end" })
+    await session.closed
+    assert.deepStrictEqual([idle.told, session.told], [["GOAWAY 0"], ["GOAWAY 0"]])
+    await endedClean(program, address, 3)
+  })
 })

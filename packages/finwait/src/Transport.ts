@@ -115,6 +115,11 @@ export interface Transport {
   reset(): void
   /** Bytes taken that the system has not got yet. */
   readonly unsentBytes: number
+  /**
+   * Bytes that somebody else has read and written on it, while it was lent to him; of a pipe that can be. They are counted
+   * in the outcome with those that went through here.
+   */
+  readonly lentBytes?: { readonly read: number; readonly written: number }
   /** Gives the descriptor back. What the system has taken is still sent, unless input is unread: that is a reset. */
   release(): void
   /**

@@ -1365,9 +1365,18 @@ describe("a drain", () => {
         const client = yield* sim.network.connect(listen)
         yield* Effect.forkChild(politely(client))
         yield* settled
+        const following = yield* Effect.forkChild(Stream.runCollect(server.drain.progress))
+        yield* settled
         const draining = yield* Effect.forkChild(server.drain.begin)
         yield* passing(3000)
         const report = yield* Fiber.join(draining)
+        // Whoever follows hears of the end, and how long it took does not go on growing.
+        yield* passing(1000)
+        const last = [...(yield* Fiber.join(following))].at(-1)
+        const [after] = yield* Stream.runCollect(server.drain.progress)
+        for (const { elapsedMillis, phase } of [last!, after!]) {
+          assert.deepStrictEqual({ elapsedMillis, phase }, { elapsedMillis: report.durationMillis, phase: "Done" })
+        }
         assert.strictEqual(report.connections, 1)
         assert.isFalse(report.clean)
         assert.isDefined(report.forcedAt)

@@ -10,8 +10,10 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Latch from "effect/Latch"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
+import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import type { Report } from "finwait/Drain"
+import * as Metrics from "finwait/Metrics"
 import { once } from "node:events"
 import * as Http from "node:http"
 import * as net from "node:net"
@@ -504,6 +506,20 @@ describe("a server", () => {
       assert.strictEqual((error as NodeJS.ErrnoException).code, "ECONNRESET")
       assert.strictEqual(yield* server.connections, 1)
     })
+  )
+
+  live("counts the bytes that it reads and writes", () =>
+    Effect.gen(function* () {
+      const text = "x".repeat(100_000)
+      const server = yield* serving(Effect.succeed(HttpServerResponse.text(text)))
+      const client = yield* dial(server.port)
+      client.socket.write(request("/", "Connection: close\r\n"))
+      assert.strictEqual(yield* client.ended, "FIN")
+      yield* server.drain.begin
+      const context = yield* Effect.context<never>()
+      const [read, written] = [Metrics.bytesRead, Metrics.bytesWritten].map((one) => one.valueUnsafe(context).count)
+      assert.deepStrictEqual([read, written], [client.socket.bytesWritten, client.text.length])
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 
   live("does not start with an option that is none, or where it cannot", () =>

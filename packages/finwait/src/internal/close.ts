@@ -299,15 +299,16 @@ export class Close implements Ringing {
   }
 
   private account<Tag extends CloseOutcome["_tag"]>(tag: Tag): Account & { readonly _tag: Tag } {
-    const { closedFirst, input, output, stage } = this.connection
+    const { closedFirst, input, output, stage, transport } = this.connection
     const bytesUnsent = output.bytesUnsent
+    const lent = transport.lentBytes
     return {
       _tag: tag,
       stage: stage as Account["stage"],
       closedFirst,
       farewell: this.farewell,
-      bytesRead: input.bytesRead,
-      bytesWritten: output.bytesTaken - bytesUnsent,
+      bytesRead: input.bytesRead + (lent?.read ?? 0),
+      bytesWritten: output.bytesTaken - bytesUnsent + (lent?.written ?? 0),
       bytesDiscarded: input.bytesDiscarded,
       bytesUnsent,
       closeMillis: this.millis

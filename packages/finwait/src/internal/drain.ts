@@ -210,6 +210,7 @@ export class ServerDrain implements Drain {
     this.done ??= this.takeReport()
     this.server.drained()
     this.current = "Done"
+    this.tell()
     return quietly(Effect.logError(`drain ${this.name}: a defect; everything was reset`, cause))
   }
 
@@ -378,7 +379,7 @@ export class ServerDrain implements Drain {
       phase: this.current,
       left: this.server.served.size,
       connections: this.connections,
-      elapsedMillis: this.began === undefined ? 0 : Math.round(this.now() - this.began)
+      elapsedMillis: this.done?.durationMillis ?? (this.began === undefined ? 0 : Math.round(this.now() - this.began))
     }
   }
 

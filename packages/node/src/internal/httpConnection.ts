@@ -60,6 +60,7 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   private onOver: (() => void) | undefined
   isOver = false
   private isLent = false
+  private lent: HttpConnection["lentBytes"] | undefined
   private flowing = false
   /** No more than the answers that are asked for, and one that says so. */
   isDraining = false
@@ -253,6 +254,13 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     return this.pipe.remoteAddress
   }
 
+  /** What Node's HTTP has read and written: up to now, or until it was taken back. */
+  get lentBytes(): { readonly read: number; readonly written: number } {
+    if (this.lent !== undefined) return this.lent
+    const { bytesRead, bytesWritten } = this.socket
+    return { read: bytesRead, written: bytesWritten }
+  }
+
   get unsentBytes(): number {
     return this.pipe.unsentBytes
   }
@@ -296,6 +304,7 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   private takeBack(): void {
     if (!this.isLent) return
+    this.lent = this.lentBytes
     this.isLent = false
     const { socket } = this
     // Node's HTTP may have stopped reading, which only its own listener knows how to undo.
