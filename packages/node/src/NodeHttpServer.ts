@@ -32,10 +32,9 @@
  * - HTTP/2 sessions are told GOAWAY; their open streams finish, and what comes too late is refused and may be asked again.
  * - Upgraded connections are told 1001, event streams end with a comment (`upgrades`, `eventStreams`).
  * - Half of a request is waited for until the drain's deadline and answered with 408. Handlers that still run then are
- *   interrupted, and answer 503. What is still open when the time for that has passed as well is reset.
- *
- * A client that gives up interrupts the handler that works for it, with `HttpRouter.serve` and `HttpServer.serve` alike;
- * Effect's own lets those of `HttpServer.serve` go on.
+ *   interrupted, and answered for with 503, those as well that cannot be interrupted: Effect lets a router's handlers be
+ *   (but for routes that are `uninterruptible`), and an app that `HttpServer.serve` is given only where it says so
+ *   (`Effect.interruptible`). What is still open when the time for that has passed as well is reset.
  *
  * **The close** of every connection, drained or not, is the one of all connections here: FIN behind the last answer, then
  * a linger that reads on until the peer's, so that a client that is still sending its upload can read the answer to it.
@@ -204,7 +203,7 @@ const accepting = (server: NodeServer, options: Options, handshakes: HandshakeLi
     const { highWaterMark, keepAlive, keepAliveInitialDelay } = server as Impersonated
     const sockets = { noDelay: true, highWaterMark, keepAlive, keepAliveInitialDelay }
     const base = yield* listenOn(askedAddress(options), { server: sockets, listen, onSocket: () => {} })
-    impersonate(server, base.server)
+    impersonate(server, base.server, acceptor.closeServer)
     if (!(server instanceof Tls.Server)) return acceptor.over(base)
     return acceptor.over(yield* speakingTls(base, server, handshakes, "end"))
   })
@@ -274,7 +273,11 @@ const start = Effect.fnUntraced(function* (
       for (const scope of requests) Effect.runFork(Scope.close(scope, Exit.void))
     }
   })
-  const waitingMax = options.overflow === "refuse" ? 0 : options.waitingMax
+  // Of Node's, which has its own to end: the looking after its timeouts.
+  const closeNode = (node as Http.Server).close.bind(node, () => {})
+  const isFull = options.connectionsMax === undefined && node.maxConnections !== undefined
+  const overflow = options.overflow ?? (isFull ? "refuse" : undefined)
+  const waitingMax = overflow === "refuse" ? 0 : options.waitingMax
   const listener = yield* Network.listening(accepting(node, options, handshakes, acceptor), { waitingMax }).pipe(
     Effect.provideService(ClosePolicy.CurrentClosePolicy, { ...policy, farewell: undefined }),
     Effect.mapError(failed)
@@ -285,18 +288,20 @@ const start = Effect.fnUntraced(function* (
     Server.fromListener(listener, {
       handler: converse,
       drain: deadline === undefined ? options.drain : { deadline, ...options.drain },
-      connectionsMax: options.connectionsMax,
+      // Node turns away who is one too many.
+      connectionsMax: options.connectionsMax ?? node.maxConnections,
       connectionsPerPeerMax: options.connectionsPerPeerMax,
-      overflow: options.overflow,
+      overflow,
       onDrained: (report) =>
         Effect.andThen(
-          Effect.sync(() => node.close(() => {})),
+          Effect.sync(() => closeNode()),
           options.onDrained?.(report) ?? Effect.void
         )
     }),
     failed
   )
   const { connections, drain } = server
+  acceptor.onClose = (closed) => Effect.runFork(drain.begin).addObserver(closed)
   if (spreadMillis > 0) {
     yield* Effect.forkDetach(
       Stream.runForEach(
@@ -313,9 +318,7 @@ const start = Effect.fnUntraced(function* (
   } as object)
 
   const serve = Effect.fnUntraced(function* (httpApp: App, middleware?: HttpMiddleware) {
-    // Effect runs what `HttpServer.serve` is given without interruption, and a router's handlers with it: here all alike.
-    const interruptible = Effect.interruptible(httpApp)
-    const app = options.eventStreams === "deadline" ? interruptible : endingEvents(interruptible)
+    const app = options.eventStreams === "deadline" ? httpApp : endingEvents(httpApp)
     const scope = yield* Scope.make("parallel")
     const applied = { scope, middleware: middleware as never }
     const handler = yield* Effects.makeHandler(app, applied) as Effect.Effect<Http.RequestListener>
@@ -327,8 +330,7 @@ const start = Effect.fnUntraced(function* (
       if (request.httpVersionMajor === 1) discardRest(response)
     }
     const onContinue: Http.RequestListener = (request, response) => {
-      if (request.httpVersionMajor === 1) continueWhenRead(request, response)
-      else response.writeContinue()
+      continueWhenRead(request, response)
       onRequest(request, response)
     }
     const events = node as Http.Server

@@ -17,8 +17,9 @@ import * as Metrics from "finwait/Metrics"
 import { once } from "node:events"
 import * as Http from "node:http"
 import * as net from "node:net"
+import { join } from "node:path"
 import { WebSocket } from "ws"
-import { turn } from "./support/network.ts"
+import { folder, turn } from "./support/network.ts"
 
 type App = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
@@ -140,7 +141,7 @@ describe("a drain", () => {
       const drain = yield* begins(server)
       yield* gate.open
       assert.strictEqual(yield* client.ended, "FIN")
-      assert.match(client.text, /^HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*<\/slow>$/)
+      assert.match(client.text, /^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*<\/slow>$/)
       assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
     })
   )
@@ -159,7 +160,7 @@ describe("a drain", () => {
       assert.deepStrictEqual(client.text.match(/^connection: \S+/gim), [
         "Connection: keep-alive",
         "Connection: keep-alive",
-        "connection: close"
+        "Connection: close"
       ])
       assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
     })
@@ -178,7 +179,7 @@ describe("a drain", () => {
       yield* gate.open
       assert.strictEqual(yield* client.ended, "FIN")
       assert.deepStrictEqual(client.answers, ["200", "200"])
-      assert.match(client.text, /<\/slow>HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*<\/late>$/)
+      assert.match(client.text, /<\/slow>HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*<\/late>$/)
       assert.isTrue((yield* Fiber.join(drain)).clean)
     })
   )
@@ -195,7 +196,7 @@ describe("a drain", () => {
       assert.isUndefined(client.end)
       client.socket.write(request("/b"))
       assert.strictEqual(yield* client.ended, "FIN")
-      assert.match(client.text, /<\/a>HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*<\/b>$/)
+      assert.match(client.text, /<\/a>HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*<\/b>$/)
       assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
     })
   )
@@ -234,7 +235,7 @@ describe("a drain", () => {
       yield* last.ended
       whole.socket.write("st: a\r\n\r\n")
       assert.strictEqual(yield* whole.ended, "FIN")
-      assert.match(whole.text, /^HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*<\/half>$/)
+      assert.match(whole.text, /^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*<\/half>$/)
       assert.strictEqual(yield* half.ended, "FIN")
       assert.strictEqual(half.text, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
       const report = yield* Fiber.join(drain)
@@ -252,14 +253,14 @@ describe("a drain", () => {
       yield* began.await
       const drain = yield* begins(server)
       assert.strictEqual(yield* client.ended, "FIN")
-      assert.match(client.text, /^HTTP\/1\.1 503 [^\r]*\r\nconnection: close\r\n/)
+      assert.match(client.text, /^HTTP\/1\.1 503 [^\r]*\r\n[^]*Connection: close\r\n/)
       const report = yield* Fiber.join(drain)
       assert.strictEqual(report.forcedAt, "Interrupting")
       assert.strictEqual(report.handlersInterrupted, 1)
     })
   )
 
-  live("resets the connection of one that cannot be interrupted, and goes on", () =>
+  live("answers for one that cannot be interrupted, and does not wait for it", () =>
     Effect.gen(function* () {
       const began = yield* Deferred.make<void>()
       const ends = yield* Deferred.make<void>()
@@ -267,16 +268,34 @@ describe("a drain", () => {
         Effect.andThen(Deferred.succeed(began, undefined), Effect.as(Deferred.await(ends), HttpServerResponse.empty()))
       )
       const scope = yield* Scope.make()
-      const server = yield* Scope.provide(serving(app, { drain: { deadline: "50 millis", close: "50 millis" } }), scope)
+      const server = yield* Scope.provide(serving(app, { drain: { deadline: "50 millis" } }), scope)
       const client = yield* dial(server.port)
       client.socket.write(request())
       yield* Deferred.await(began)
       // The end of the scope that it is served in is the drain, and waits for nothing else.
       yield* Scope.close(scope, Exit.void)
-      assert.strictEqual(yield* client.ended, "read ECONNRESET")
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.match(client.text, /^HTTP\/1\.1 503 [^]*Connection: close\r\n/)
       const report = yield* server.drain.report
       assert.strictEqual(report.forcedAt, "Interrupting")
-      assert.strictEqual(report.outcomes.Aborted, 1)
+      assert.deepStrictEqual(report.outcomes, graceful(1))
+      yield* Deferred.succeed(ends, undefined)
+    })
+  )
+
+  live("resets what cannot be interrupted and has begun to answer", () =>
+    Effect.gen(function* () {
+      const ends = yield* Deferred.make<void>()
+      const bytes = new TextEncoder().encode("begun")
+      const endless = Stream.concat(Stream.make(bytes), Stream.fromEffect(Effect.uninterruptible(Deferred.await(ends))))
+      const app = Effect.succeed(HttpServerResponse.stream(Stream.map(endless, () => bytes)))
+      const server = yield* serving(app, { drain: { deadline: "50 millis", close: "50 millis" } })
+      const client = yield* dial(server.port)
+      client.socket.write(request())
+      yield* Effect.promise(() => client.until(() => client.text.includes("begun")))
+      const report = yield* server.drain.begin
+      assert.strictEqual(yield* client.ended, "read ECONNRESET")
+      assert.deepStrictEqual(report.outcomes, { ...graceful(0), Aborted: 1 })
       yield* Deferred.succeed(ends, undefined)
     })
   )
@@ -475,6 +494,41 @@ describe("a server", () => {
       assert.strictEqual(typeof address === "object" ? address?.port : undefined, portOf(server))
       yield* Scope.close(scope, Exit.void)
       assert.isFalse(node.listening)
+    })
+  )
+
+  live("listens on a socket file, and drains when its node server is closed", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "http.sock")
+      const node = Http.createServer()
+      const server = yield* NodeHttpServer.make(() => node, { path })
+      yield* server.serve(Effect.succeed(HttpServerResponse.text("hello")))
+      const ask = () =>
+        new Promise<string>((resolve, reject) =>
+          Http.get({ socketPath: path, agent: false }, (response) =>
+            response.on("data", (bytes) => resolve(String(bytes)))
+          ).on("error", ({ message }) => reject(new Error(message)))
+        )
+      assert.strictEqual(yield* Effect.promise(ask), "hello")
+      yield* Effect.callback<void>((resume) => void node.close(() => resume(Effect.void)))
+      assert.strictEqual(yield* server.drain.phase, "Done")
+      assert.match(String(yield* Effect.flip(Effect.tryPromise({ try: ask, catch: (error) => error }))), /ENOENT/)
+    })
+  )
+
+  live("has no more connections than Node's server may have", () =>
+    Effect.gen(function* () {
+      const { app, began } = yield* gated
+      const node = Http.createServer()
+      node.maxConnections = 1
+      const server = yield* NodeHttpServer.make(() => node, listening)
+      yield* server.serve(app)
+      const client = yield* dial(portOf(server))
+      client.socket.write(request("/slow"))
+      yield* began.await
+      const refused = net.connect(portOf(server), "127.0.0.1")
+      const [error] = yield* Effect.promise(() => once(refused, "error"))
+      assert.strictEqual((error as NodeJS.ErrnoException).code, "ECONNRESET")
     })
   )
 

@@ -9,9 +9,12 @@ export const boundAddress = (server: Net.Server, asked: Address.Address): Addres
   return bound === null || typeof bound === "string" ? asked : Address.tcp(bound.address, bound.port)
 }
 
-/** Where Node's options say to listen. Node takes all of the machine's addresses for a host that is left out. */
+/**
+ * Where Node's options say to listen: a port goes before a path, and a host that is left out is all of the machine's
+ * addresses.
+ */
 export const askedAddress = ({ host, path, port }: Net.ListenOptions): Address.Address =>
-  path === undefined ? Address.tcp(host ?? "::", port ?? 0) : Address.unix(path)
+  path === undefined || port !== undefined ? Address.tcp(host ?? "::", port ?? 0) : Address.unix(path)
 
 /** The other side of an accepted socket. A client of a Unix socket has no name. */
 export const remoteOf = (socket: Net.Socket, local: Address.Address): Address.Address =>

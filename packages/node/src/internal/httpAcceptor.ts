@@ -8,12 +8,11 @@
 import * as Effect from "effect/Effect"
 import type * as Address from "finwait/Address"
 import type { Acceptor, AcceptReceiver, Transport } from "finwait/Transport"
-import type { EventEmitter } from "node:events"
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import * as Tls from "node:tls"
-import { connectionOf, HttpConnection, type HttpHost } from "./httpConnection.ts"
+import { connectionOf, connectionOfRequest, HttpConnection, type HttpHost } from "./httpConnection.ts"
 import { NodeTransport } from "./transport.ts"
 
 export type HttpServer = Http.Server | Http2.Http2Server | Http2.Http2SecureServer
@@ -40,10 +39,14 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
   readonly tellsUpgraded: boolean
   readonly graceMillis: number
   readonly interruptRequests: () => void
+  /** What the server's own close is: who holds it may call that. */
+  onClose: ((closed: () => void) => void) | undefined
+  readonly closeServer = (closed: () => void): void => this.onClose?.(closed)
   /** All that are open. */
   readonly connections = new Set<HttpConnection>()
   private readonly server: Server
-  private readonly handed: Handed
+  /** Of TLS. */
+  private readonly handed: Handed | undefined
   private base: Acceptor | undefined
   private receiver: AcceptReceiver | undefined
   /** Those who have come before there was anybody to answer. */
@@ -58,9 +61,11 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
     this.graceMillis = options.graceMillis
     this.tellsUpgraded = options.tellsUpgraded
     this.interruptRequests = options.interruptRequests
-    const event: string = server instanceof Tls.Server ? "secureConnection" : "connection"
-    this.handed = (server as EventEmitter).listeners(event) as unknown as Handed
-    if (server instanceof Tls.Server) server.removeAllListeners(event)
+    if (server instanceof Tls.Server) {
+      // They wait until the connection has its turn.
+      this.handed = server.listeners("secureConnection") as unknown as Handed
+      server.removeAllListeners("secureConnection")
+    }
     this.listen()
   }
 
@@ -140,7 +145,8 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
   hand(socket: Net.Socket): void {
     if (!this.isOpen) return void this.unanswered.push(socket)
     if (socket.destroyed) return
-    for (const listener of this.handed) listener.call(this.server, socket)
+    if (this.handed === undefined) this.server.emit("connection", socket)
+    else for (const listener of this.handed) listener.call(this.server, socket)
     // It was accepted paused.
     socket.resume()
   }
@@ -194,7 +200,7 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
 }
 
 function onRequest(request: Http.IncomingMessage, response: Http.ServerResponse): void {
-  if (request.httpVersionMajor === 1) connectionOf(request.socket)?.onRequest(response)
+  connectionOfRequest(request)?.onRequest(response)
 }
 
 function onUpgrade(request: Http.IncomingMessage): void {

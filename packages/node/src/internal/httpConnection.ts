@@ -21,6 +21,7 @@ import type * as Net from "node:net"
 import type { WebSocket } from "ws"
 import { awaitQuiet, type Arriving } from "./catchUp.ts"
 import type { NodeTransport } from "./transport.ts"
+import { onNextTurn } from "./turns.ts"
 
 const key = Symbol("finwait/http")
 
@@ -69,6 +70,9 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   private announced: Array<Announced> | undefined
   /** Answers that are not given yet: to requests that came one behind the other there may be several. */
   private readonly pending: Array<Http.ServerResponse> = []
+  /** The one that says that it is the last, and whether it would have been one of many. */
+  private marked: Http.ServerResponse | undefined
+  private markedKept = false
   /** Since when nothing has been asked for. */
   private idleAt = performance.now()
   /** What had arrived by then: more is the beginning of a request. */
@@ -111,17 +115,35 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   /** Requests have come, of which this is the last. */
   onRequest(response: Http.ServerResponse): void {
-    const { pending } = this
-    if (this.isDraining && pending.length > 0) unmark(pending.at(-1)!)
-    pending.push(response)
+    this.pending.push(response)
     response.on("close", onResponseClose)
-    if (this.isDraining) mark(response)
+    if (this.isDraining) this.markLast()
+    if (this.isHurried) this.answerAll()
+  }
+
+  /** Says that the connection ends behind this answer, and behind none before it: that would drop this one. */
+  private markLast(): void {
+    const { marked } = this
+    if (marked !== undefined && !marked.headersSent) marked.shouldKeepAlive = this.markedKept
+    const last = this.pending.at(-1)
+    if (last === undefined || last.headersSent || last.req.httpVersionMajor !== 1) return
+    this.marked = last
+    this.markedKept = last.shouldKeepAlive
+    last.shouldKeepAlive = false
+  }
+
+  /** Whatever works on it has had its time, even if it cannot be interrupted. */
+  private answerAll(): void {
+    // Who can be interrupted answers the same by itself, in this turn.
+    onNextTurn(() => {
+      for (const response of this.pending) if (!response.headersSent) response.writeHead(503).end()
+    })
   }
 
   onResponseClose(response: Http.ServerResponse): void {
     const at = this.pending.indexOf(response)
     if (at >= 0) this.pending.splice(at, 1)
-    if (this.pending.length > 0) return
+    if (this.pending.length > 0 || this.session !== undefined) return
     this.idleAt = performance.now()
     this.arrivedBefore = this.socket.bytesRead
     if (this.isDraining) this.look()
@@ -129,6 +151,7 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   onSession(session: Http2.ServerHttp2Session): void {
     this.session = session
+    ;(session as Carrier)[key] = this
     // The end of the peer ends a session, which Node does by ending the socket.
     this.socket.allowHalfOpen = false
     if (this.isDraining) awaitQuiet(this, () => this.look())
@@ -182,8 +205,7 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   private begin(): boolean {
     if (this.isDraining) return false
     this.isDraining = true
-    const last = this.pending.at(-1)
-    if (last !== undefined) mark(last)
+    this.markLast()
     const { announced } = this
     this.announced = undefined
     for (const tell of announced ?? []) tell()
@@ -207,6 +229,7 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     this.isHurried = true
     this.retire()
     this.host.interruptRequests()
+    this.answerAll()
     this.look()
   }
 
@@ -324,18 +347,12 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   }
 }
 
-/** Says that the connection ends behind this answer, if it can still be said. */
-const mark = (response: Http.ServerResponse): void => {
-  if (!response.headersSent && response.req.httpVersionMajor === 1) response.setHeader("connection", "close")
-}
-
-/** Another answer follows it: to end the connection behind this one would drop that. */
-const unmark = (response: Http.ServerResponse): void => {
-  if (!response.headersSent && response.req.httpVersionMajor === 1) response.removeHeader("connection")
-}
+/** The connection that a request has come on. */
+export const connectionOfRequest = (request: Http.IncomingMessage | Http2.Http2ServerRequest) =>
+  connectionOf("stream" in request ? request.stream.session : request.socket)
 
 function onResponseClose(this: Http.ServerResponse): void {
-  connectionOf(this.req.socket)?.onResponseClose(this)
+  connectionOfRequest(this.req)?.onResponseClose(this)
 }
 
 function endSoon(this: Net.Socket): void {

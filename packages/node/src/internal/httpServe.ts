@@ -55,19 +55,23 @@ export class Upgrades extends WS.WebSocketServer {
 }
 
 /**
- * Has `100 Continue` said when the application begins to read the body, and not before: who is refused sends none. Until
- * then it is not known whether a body follows, and the answer ends the connection.
+ * Has `100 Continue` said when the application begins to read the body, and not before: who is refused sends none. Node ends
+ * the connection behind an answer that was given without it, because it is not known whether a body follows.
  */
 export const continueWhenRead = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
-  response.setHeader("connection", "close")
-  const read = request._read
-  request._read = function (size) {
-    this._read = read
-    if (!response.headersSent) {
-      if (connectionOf(request.socket)?.isDraining !== true) response.removeHeader("connection")
-      response.writeContinue()
-    }
-    return read.call(this, size)
+  const { read, resume } = request
+  const goOn = (): void => {
+    request.read = read
+    request.resume = resume
+    if (!response.headersSent) response.writeContinue()
+  }
+  request.read = (size) => {
+    goOn()
+    return request.read(size)
+  }
+  request.resume = () => {
+    goOn()
+    return request.resume()
   }
 }
 

@@ -11,11 +11,22 @@ export interface Impersonated extends Net.Server {
   readonly keepAliveInitialDelay?: number
 }
 
-/** `listener` accepts for `server`. Node begins to look after the timeouts of HTTP when a server says that it listens. */
-export const impersonate = (server: HttpServer, listener: Net.Server): void => {
+/**
+ * `listener` accepts for `server`, and `close` is what its close is. Node begins to look after the timeouts of HTTP when a
+ * server says that it listens.
+ */
+export const impersonate = (server: HttpServer, listener: Net.Server, close: (closed: () => void) => void): void => {
   Object.defineProperties(server, {
     address: { configurable: true, writable: true, value: () => listener.address() },
     listening: { configurable: true, get: () => listener.listening },
+    close: {
+      configurable: true,
+      writable: true,
+      value: (callback?: () => void) => {
+        close(() => callback?.())
+        return server
+      }
+    },
     getConnections: {
       configurable: true,
       writable: true,

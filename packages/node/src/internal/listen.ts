@@ -43,8 +43,10 @@ export const listenOn = (
     )
   })
 
-const bind = (server: Net.Server, where: Net.ListenOptions): Effect.Effect<void, Reason> =>
+const bind = (server: Net.Server, options: Net.ListenOptions): Effect.Effect<void, Reason> =>
   Effect.callback((resume) => {
+    // To Node a port that is there and `undefined` is any port, whatever path is asked for.
+    const where = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
     const onError = (error: NodeJS.ErrnoException) => resume(Exit.fail(reasonOf(error)))
     server.once("error", onError)
     try {
