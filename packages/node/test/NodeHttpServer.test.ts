@@ -497,6 +497,25 @@ describe("a server", () => {
     })
   )
 
+  live("answers what was asked for before what it cannot understand", () =>
+    Effect.gen(function* () {
+      const { app, began, gate } = yield* gated
+      const server = yield* serving(app)
+      const client = yield* dial(server.port)
+      client.socket.write(`${request("/slow")}nonsense\r\n\r\n`)
+      yield* began.await
+      yield* Effect.repeat(turn, { times: 10 })
+      assert.strictEqual(client.text, "")
+      yield* gate.open
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.match(client.text, /^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*<\/slow>$/)
+      const other = yield* dial(server.port)
+      other.socket.write("nonsense\r\n\r\n")
+      assert.strictEqual(yield* other.ended, "FIN")
+      assert.strictEqual(other.text, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+    })
+  )
+
   live("listens on a socket file, and drains when its node server is closed", () =>
     Effect.gen(function* () {
       const path = join(yield* folder, "http.sock")

@@ -73,6 +73,8 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   /** The one that says that it is the last, and whether it would have been one of many. */
   private marked: Http.ServerResponse | undefined
   private markedKept = false
+  /** What was said cannot be understood any more, and this is the answer to it. */
+  private refusal: string | undefined
   /** Since when nothing has been asked for. */
   private idleAt = performance.now()
   /** What had arrived by then: more is the beginning of a request. */
@@ -146,7 +148,8 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     if (this.pending.length > 0 || this.session !== undefined) return
     this.idleAt = performance.now()
     this.arrivedBefore = this.socket.bytesRead
-    if (this.isDraining) this.look()
+    if (this.refusal !== undefined) this.refuse(this.refusal)
+    else if (this.isDraining) this.look()
   }
 
   onSession(session: Http2.ServerHttp2Session): void {
@@ -176,8 +179,16 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   onBadRequest(answer: string, error: Error): void {
     if (!this.isLent || this.isOver) return
     const { socket } = this
-    if (!socket.writable || this.pending.some(({ headersSent }) => headersSent)) return void socket.destroy(error)
-    socket.write(answer)
+    if (!socket.writable) return void socket.destroy(error)
+    this.refusal ??= answer
+    // What was asked for before is answered before.
+    if (this.pending.length === 0) this.refuse(this.refusal)
+    else this.markLast()
+  }
+
+  private refuse(answer: string): void {
+    if (this.isOver) return
+    if (this.socket.writable) this.socket.write(answer)
     this.over()
   }
 
