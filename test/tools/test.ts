@@ -95,18 +95,22 @@ await check("format", "oxfmt", "--check")
 if (filters.length === 0) {
   await vitest("layers", "test/layering.test.ts")
   await vitest("README and docs", "test/readme.test.ts")
-  const alone = ["layering", "readme", "scorecard", "scorecardSockets", "kernel", "planted"].map(
+  const http = ["httpClients", "httpDrains", "httpNginx"].map((name) => `test/${name}.test.ts`)
+  const alone = ["layering", "readme", "scorecard", "scorecardSockets", "scorecardHttp", "kernel", "planted"].map(
     (name) => `test/${name}.test.ts`
   )
-  await vitest("tests", ...alone.map((file) => `--exclude=${file}`))
+  await vitest("tests", ...[...alone, ...http].map((file) => `--exclude=${file}`))
   // On all cores, each for itself.
   await check("simulation", "node", "packages/simulate/src/main.ts", "--closes", "100000")
   await vitest("planted mistakes", "test/planted.test.ts")
   // Its deadlines are in real time: nothing else runs beside it.
   await vitest("kernel", "test/kernel.test.ts")
+  // Each of them keeps all cores busy.
+  await vitest("HTTP under load", "--no-file-parallelism", ...http)
   // By itself: its table says seconds, and they should be the server's, not those of the tests beside it.
   await vitest("scorecard", "test/scorecard.test.ts")
   await vitest("scorecard of Effect's sockets", "test/scorecardSockets.test.ts")
+  await vitest("scorecard of HTTP", "test/scorecardHttp.test.ts")
 } else {
   await vitest(`tests: ${filters.join(" ")}`, ...filters)
 }

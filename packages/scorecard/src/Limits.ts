@@ -13,19 +13,22 @@ export interface Limits {
   readonly LINGER_MS: number
   /** How long the close of one connection may take over all its stages, drain or no drain. */
   readonly CLOSE_DEADLINE_MS: number
+  /** For how long a connection of HTTP that is idle may ask once more, after its last answer. */
+  readonly KEEP_ALIVE_GRACE_MS: number
 }
 
 /**
  * So generous that only the limit which a scenario sets itself can decide its outcome. Idle time is twice and more of
  * the latest reader's 1.5 s; the drain is longer than any job, and shorter than the time at which a scenario gives up
- * only where the scenario is about it.
+ * only where the scenario is about it. The grace is a server's own default: scenarios wait until it is over.
  */
 export const generous: Limits = {
   DRAIN_MS: 15_000,
   CLOSE_MS: 5_000,
   LINGER_IDLE_MS: 5_000,
   LINGER_MS: 15_000,
-  CLOSE_DEADLINE_MS: 20_000
+  CLOSE_DEADLINE_MS: 20_000,
+  KEEP_ALIVE_GRACE_MS: 1_000
 }
 
 const names = Object.keys(generous) as ReadonlyArray<keyof Limits>

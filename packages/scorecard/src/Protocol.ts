@@ -15,6 +15,13 @@
  *
  *     LATER <bytes>     body                   a second later
  *     NOTE <text>                              a notification, which is read and has no answer
+ *
+ * An HTTP server has the same as requests, `GET /WORK/2000`, and says in the body of its answer what it says in lines. No
+ * DROP among them, and FINALIZER's finalizer is the request's; REJECT and one more are sent as `POST`, with a body of
+ * {@link uploadBytes} that stays unread:
+ *
+ *     REJECT <bytes>    SIZE <bytes> + body    says that it is the last on its connection, where HTTP has words for that
+ *     UNREAD <bytes>    SIZE <bytes> + body    says nothing of the connection
  */
 
 /** What the server can be asked for in lines. */
@@ -28,7 +35,7 @@ export interface Request {
 
 /** A request and the answer that makes it whole: a line of text, then so many bytes of body. */
 export interface Exchange {
-  readonly verb: Verb | "LATER"
+  readonly verb: Verb | "LATER" | "UNREAD"
   readonly amount: number
   readonly text: string
   readonly bodyBytes: number
@@ -44,10 +51,14 @@ const exchange = (verb: Exchange["verb"], amount: number, text: string, bodyByte
 export const work = (millis: number) => exchange("WORK", millis, `DONE ${millis}\n`)
 export const get = (bytes: number) => exchange("GET", bytes, `SIZE ${bytes}\n`, bytes)
 export const reject = (bytes: number) => exchange("REJECT", bytes, `SIZE ${bytes}\n`, bytes)
+export const unread = (bytes: number) => exchange("UNREAD", bytes, `SIZE ${bytes}\n`, bytes)
 export const drop = (bytes: number) => exchange("DROP", bytes, "", bytes)
 export const finalizer = (millis: number) => exchange("FINALIZER", millis, "OK\n")
 export const block = (millis: number) => exchange("BLOCK", millis, "OK\n")
 export const later = (bytes: number) => exchange("LATER", bytes, "", bytes)
+
+/** What is uploaded behind a request whose answer does not wait for it. */
+export const uploadBytes = 1024 * 1024
 
 /** How long `LATER` takes. */
 export const laterMillis = 1000
@@ -64,6 +75,26 @@ export const parse = (line: string): Request | undefined => {
   return { verb: (match[1] ?? match[3]) as Verb, amount: Number(match[2] ?? 0) }
 }
 
+/** What an HTTP server can be asked for. */
+export type HttpVerb = Exclude<Verb, "DROP"> | "UNREAD"
+
+/** A request to an HTTP server. */
+export interface HttpRequest {
+  readonly verb: HttpVerb
+  readonly amount: number
+}
+
+/** Where an HTTP server is asked for it. */
+export const path = ({ amount, verb }: Pick<Exchange, "verb" | "amount">): string => `/${verb}/${amount}`
+
+const paths = /^\/(WORK|GET|REJECT|UNREAD|FINALIZER|BLOCK|STAT)\/(\d+)$/
+
+/** Reads the path of a request. `undefined` is no request of this protocol. */
+export const parsePath = (path: string): HttpRequest | undefined => {
+  const match = paths.exec(path)
+  return match === null ? undefined : { verb: match[1] as HttpVerb, amount: Number(match[2]) }
+}
+
 /** What bodies are made of. */
 const dot = "."
 
@@ -73,6 +104,13 @@ export const body = (bytes: number): Uint8Array => {
   return filler.subarray(0, bytes)
 }
 let filler = new Uint8Array(0)
+
+/** So many bytes behind their `SIZE`, in one piece. The last one is kept: a hundred clients ask for the same. */
+export const sizedBody = (bytes: number): Uint8Array => {
+  if (sized?.bytes !== bytes) sized = { bytes, body: Buffer.concat([Buffer.from(`SIZE ${bytes}\n`), body(bytes)]) }
+  return sized.body
+}
+let sized: { readonly bytes: number; readonly body: Uint8Array } | undefined
 
 /** The same as text. */
 export const bodyText = (bytes: number): string => dot.repeat(bytes)

@@ -30,6 +30,8 @@ export interface RunOptions extends WireOptions {
   readonly capSeconds?: number
   /** How many, where a scenario is about a great number of them. */
   readonly connections?: number
+  /** Laid over those of the scenario. */
+  readonly limits?: Partial<Limits>
 }
 
 export interface Result {

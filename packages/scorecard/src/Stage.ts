@@ -8,6 +8,7 @@ import { readTable } from "./clients/kernel.ts"
 import { Observer } from "./clients/Observer.ts"
 import type { ClientRecord } from "./clients/ClientRecord.ts"
 import { type Wire, wires } from "./clients/wires.ts"
+import { generous, type Limits } from "./Limits.ts"
 import type { Result, RunOptions, Scenario } from "./Scenario.ts"
 import { ServerProcess } from "./ServerProcess.ts"
 import { wireOf } from "./subjects.ts"
@@ -26,11 +27,13 @@ export class Stage {
   measuredSeconds: number | null | undefined
 
   private readonly options: RunOptions
+  private readonly graceMillis: number
 
-  constructor(server: ServerProcess, options: RunOptions) {
+  constructor(server: ServerProcess, limits: Partial<Limits>, options: RunOptions) {
     this.server = server
     this.wire = wireOf(server.subject)
     this.options = options
+    this.graceMillis = limits.KEEP_ALIVE_GRACE_MS ?? generous.KEEP_ALIVE_GRACE_MS
   }
 
   /** A client that is connected and past its handshakes, or refused, or whose connection has ended. */
@@ -63,6 +66,11 @@ export class Stage {
     await observer.leave()
   }
 
+  /** Waits until those that are idle have been so for longer than a server may leave them for one more request. */
+  async rested(): Promise<void> {
+    if (this.wire.keepsAlive && this.graceMillis > 0) await sleep(this.graceMillis + graceSpareMillis)
+  }
+
   stop(): void {
     this.server.stop()
   }
@@ -84,6 +92,9 @@ export class Stage {
   }
 }
 
+// What the server has of its own clock, and is late by.
+const graceSpareMillis = 200
+
 type Play = Pick<Scenario, "id" | "limits" | "capSeconds">
 
 /** Plays one script against one subject. */
@@ -93,8 +104,9 @@ export const play = async (
   options: RunOptions = {},
   script: (stage: Stage) => Promise<void>
 ): Promise<Result> => {
-  const server = await ServerProcess.start(subject, scenario.limits)
-  const stage = new Stage(server, options)
+  const limits = { ...scenario.limits, ...options.limits }
+  const server = await ServerProcess.start(subject, limits)
+  const stage = new Stage(server, limits, options)
   try {
     await script(stage)
     return await finish(stage, scenario.id, (options.capSeconds ?? scenario.capSeconds) * 1000)

@@ -1,8 +1,9 @@
 /** What happens to clients when a server is told to stop. */
 export type { ClientRecord } from "./clients/ClientRecord.ts"
-export { type WireName, wireNames } from "./clients/wires.ts"
+export { httpWireNames, type HttpWireName, type WireName, wireNames } from "./clients/wires.ts"
 export type { Result, RunOptions, Scenario, Verdict } from "./Scenario.ts"
 export { scenarios } from "./scenarios/index.ts"
+export { overview } from "./overview.ts"
 export { Gate, type Outcome } from "./schedule.ts"
-export { pairs, subjectExists, wireOf } from "./subjects.ts"
-export { sideBySide, table } from "./table.ts"
+export { httpSubjects, pairs, subjectExists, wireOf } from "./subjects.ts"
+export { type Column, sideBySide, table } from "./table.ts"

@@ -75,6 +75,32 @@ export const fact =
     return value === undefined || good(value) ? [] : [`${what}: ${value}`]
   }
 
+/** A problem in a word or two, for where there is no room for the sentence. */
+export const inAWord = (problem: string): string => {
+  for (const [sentence, word] of words) {
+    const match = sentence.exec(problem)
+    if (match !== null) return word(match[1] ?? "")
+  }
+  return "see below"
+}
+
+const words: ReadonlyArray<readonly [sentence: RegExp, word: (found: string) => string]> = [
+  [/^still running/, () => "hangs"],
+  [/^(\d+) of \d+ [^:]+: answer not whole/, (count) => `lost ${count}`],
+  [/^(\d+) of \d+ [^:]+: heard no goodbye/, (count) => `${count} untold`],
+  [/^\d+ of \d+ [^:]+: ended by ([^,]+)/, (ending) => ending],
+  [/^exit code (\S+), /, (code) => `exit ${code}`],
+  [/^ended after (\S+ s)/, (time) => time],
+  [/^died of (\S+)/, (signal) => signal],
+  [/^it was (?:told|answered) (.+), not/, (what) => what],
+  [/^clients that were not told which/, () => "unsaid"],
+  [/^requests answered [^:]+: (\d+)/, (count) => `${count} more`],
+  [/^connections open after/, () => "leaks"],
+  [/^socket descriptors left/, () => "leaks"],
+  [/^with a stalled peer it had to be killed/, () => "hangs"],
+  [/^exit code after a forced drain: (\d+)/, (code) => `forced ${code}`]
+]
+
 const bytesOf = (cut: ReadonlyArray<ClientRecord>) => {
   const sum = (of: (client: ClientRecord) => number) => cut.reduce((total, client) => total + of(client), 0)
   const instead = [...new Set(cut.flatMap((client) => client.instead))]

@@ -32,9 +32,9 @@ export const sideBySide = (first: Column, second: Column): string => {
   ].join("\n")
 }
 
-const isPlayed = ({ doesNotApply }: Outcome) => doesNotApply === undefined
+export const isPlayed = ({ doesNotApply }: Outcome) => doesNotApply === undefined
 
-const gathered = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> => {
+export const gathered = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> => {
   const rows = new Map<string, Array<string>>()
   for (const outcome of outcomes) {
     for (const text of texts(outcome)) rows.set(text, [...(rows.get(text) ?? []), outcome.scenario.id])
@@ -42,7 +42,7 @@ const gathered = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> => {
   return [...rows].map(([text, ids]) => `${ids.join(", ")}: ${text}`)
 }
 
-const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+export const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
   const [head = [], ...body] = rows
   const widths = head.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)))
   const line = (cells: ReadonlyArray<string>) =>

@@ -1,6 +1,6 @@
 /**
  * A scorecard on which everything is good proves nothing until it has said no. Here it looks at servers whose faults are
- * known: Effect's own, and plain `node:net`. Where a server would hang, it is given up early.
+ * known: Effect's own, plain `node:net` and `node:http`, and ours with limits that are too short. Where a server would hang, it is given up early.
  */
 import { assert, describe, it } from "vitest"
 import { Gate, type Outcome, type RunOptions, scenarios } from "../src/index.ts"
@@ -63,6 +63,30 @@ describe("the scorecard says no", { timeout: 30_000 }, () => {
 
   it.concurrent("to a server that waits for ever for a handshake", () =>
     saysNo("effect-tls", "S2b", /1 of 1 silent: ended by open, not FIN/, givenUp).then(nothing))
+
+  it.concurrent("to HTTP answers that are cut off by the upload nobody read", () =>
+    saysNo("node-http", "S4late", /of 100 clients: answer not whole/).then(nothing))
+
+  it.concurrent("to keep-alive clients that are never told", () =>
+    saysNo("node-http", "S2e", /clients that were not told which answer is the last: 5/, { capSeconds: 4 }).then(
+      nothing
+    ))
+
+  it.concurrent("to half a request of HTTP that is not answered", () =>
+    saysNo("node-http", "S2c", /it was answered nothing, not 408/, givenUp).then(nothing))
+
+  it.concurrent("to an HTTP answer that comes after its time", () =>
+    saysNo("finwait-http", "S1", /answer not whole \(.* in its place: 503\)/, { limits: { DRAIN_MS: 200 } }).then(
+      nothing
+    ))
+
+  it.concurrent("to a stream of HTTP/2 that comes after its time", () =>
+    saysNo("finwait-http2", "S1", /answer not whole \(.* in its place: 503\)/, { limits: { DRAIN_MS: 200 } }).then(
+      nothing
+    ))
+
+  it.concurrent("to an upgraded WebSocket that is not told", () =>
+    saysNo("effect-http-websocket", "S2a", /1 of 1 clients: ended by open, not FIN/, givenUp).then(nothing))
 
   it.concurrent("to a socket that outlives its scope", async () => {
     const { result } = await saysNo("effect", "S11", /connections open after the close deadline/, givenUp)

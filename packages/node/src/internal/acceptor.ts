@@ -16,6 +16,15 @@ const quietTurns = 2
 /** A listener that is connected to faster than it accepts must stop all the same: 64 times the default backlog. */
 const handoverTurnsMax = 32_768
 
+/**
+ * Whoever connects between the last look into the backlog and the close is reset by the system, and there is no call that
+ * does both. What can be chosen is the moment: behind a turn that was short, in which nothing else was done.
+ */
+const calmMillis = 0.25
+
+/** Clients that connect again at once may leave no such turn. */
+const calmTurnsMax = 200
+
 export class NodeAcceptor implements Acceptor, Known {
   readonly side = "local"
   /** As it was asked for, until it listens. */
@@ -72,11 +81,17 @@ export class NodeAcceptor implements Acceptor, Known {
     let quiet = 0
     let turns = 0
     let before = this.accepted
+    let began = performance.now()
+    let restless = 0
     const turn = () => {
+      const now = performance.now()
+      const isCalm = now - began < calmMillis
+      began = now
       quiet = this.accepted === before ? quiet + 1 : 0
       before = this.accepted
       if (this.stopped) return false
       if (quiet < quietTurns && ++turns < handoverTurnsMax) return true
+      if (!isCalm && ++restless < calmTurnsMax) return true
       this.abort()
       return false
     }

@@ -145,6 +145,16 @@ export class Client {
     return this.seen.length > 0 || this.trouble !== null
   }
 
+  /** It was told that nothing more is answered: by an answer, or before the connection ended. */
+  get wasAnnounced(): boolean {
+    return this.transcript.saidLast || this.seen[0] === "GOAWAY"
+  }
+
+  /** Its connection is still there, whatever was said on it. */
+  get kept(): boolean {
+    return endingOf(this.seen) === "open" && this.trouble === null
+  }
+
   leave(): void {
     this.channel.destroy()
   }

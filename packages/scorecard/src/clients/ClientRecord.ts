@@ -2,10 +2,10 @@
 import type { WireName } from "./wires.ts"
 
 /**
- * What a client can see of an end. `close_notify` is the last word of TLS, and `close <code>` the one of a WebSocket: a
- * FIN follows either. A close frame without a code is a `close 1005`.
+ * What a client can see of an end. `close_notify` is the last word of TLS, `GOAWAY` the one of HTTP/2 and `close <code>`
+ * the one of a WebSocket: a FIN follows each of them. A close frame without a code is a `close 1005`.
  */
-export type Seen = "FIN" | "RST" | "refused" | "close_notify" | `close ${number}`
+export type Seen = "FIN" | "RST" | "refused" | "close_notify" | "GOAWAY" | `close ${number}`
 
 export interface ClientRecord {
   readonly group: string

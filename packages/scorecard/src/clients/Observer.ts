@@ -35,10 +35,7 @@ export class Observer {
   /** The number of open connections, this one among them. */
   async count(): Promise<number> {
     this.channel.send(this.dialect.stat)
-    const line = await within(answerMillis, this.next(), "answer to STAT")
-    const open = this.dialect.openOf(line)
-    if (open === undefined) throw new Error(`STAT was answered with ${JSON.stringify(line)}`)
-    return open
+    return within(answerMillis, this.nextCount(), "answer to STAT")
   }
 
   /** Waits until there are so many, this one among them, for so long. */
@@ -57,6 +54,14 @@ export class Observer {
     this.text = lines.pop() ?? ""
     this.lines.push(...lines)
     this.spoke.open()
+  }
+
+  /** What is no such answer is passed over: the head of one, for instance. */
+  private async nextCount(): Promise<number> {
+    while (true) {
+      const open = this.dialect.openOf(await this.next())
+      if (open !== undefined) return open
+    }
   }
 
   private async next(): Promise<string> {

@@ -23,5 +23,8 @@ export const options = {
   onDrained: (report) => Console.log(JSON.stringify({ drained: report }))
 } satisfies Partial<Server.Options>
 
+/** Those of an HTTP server. */
+export const httpOptions = { ...options, keepAliveGrace: limits.KEEP_ALIVE_GRACE_MS }
+
 export const runMain = <E>(main: Effect.Effect<never, E>): void =>
   NodeProcess.runMain(Effect.provideService(main, Logger.LogToStderr, true), { shutdown: { grace: "2 minutes" } })

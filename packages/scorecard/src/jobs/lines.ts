@@ -42,9 +42,9 @@ const answer = Effect.fnUntraced(function* ({ amount, verb }: Protocol.Request, 
   }
 })
 
-const handler = Effect.fnUntraced(
+/** The conversation on one connection, which its caller counts. */
+export const converse = Effect.fnUntraced(
   function* (socket: Socket.Socket) {
-    yield* counted
     const writer = yield* socket.writer
     const pull = yield* Socket.readerString(socket)
     let text = ""
@@ -62,6 +62,8 @@ const handler = Effect.fnUntraced(
   Effect.scoped,
   Effect.catchReason("SocketError", "SocketCloseError", () => Effect.void)
 )
+
+const handler = (socket: Socket.Socket) => Effect.scoped(Effect.andThen(counted, converse(socket)))
 
 export const serve = Effect.gen(function* () {
   const server = yield* SocketServer.SocketServer

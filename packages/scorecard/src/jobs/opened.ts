@@ -3,8 +3,17 @@ import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Socket from "effect/socket/Socket"
+import type { EventEmitter } from "node:events"
+import type * as Net from "node:net"
 
 const open = new Set<unknown>()
+
+/** Counts the connections that one of Node's servers is told of. */
+export const countedBy = <Server extends EventEmitter>(server: Server): Server =>
+  server.on("connection", (socket: Net.Socket) => {
+    open.add(socket)
+    socket.once("close", () => open.delete(socket))
+  })
 
 export const openCount = (): number => open.size
 

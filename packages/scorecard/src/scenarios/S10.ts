@@ -11,6 +11,8 @@ export const S10: Scenario = {
   limits: {},
   capSeconds: 12,
   runs: "beside others",
+  doesNotApply: ({ dialect }) =>
+    dialect.name === "http" ? "what is finalized is a request of HTTP, not its connection" : undefined,
   run: (subject, options) =>
     play(S10, subject, options, async (stage) => {
       const all = await stage.connectMany(10, { group: "with finalizer" })

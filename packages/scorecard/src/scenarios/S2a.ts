@@ -16,6 +16,7 @@ export const S2a: Scenario = {
       const client = await stage.connect({ group: "idle" })
       client.ask(Protocol.work(0))
       await client.answered()
+      await stage.rested()
       stage.stop()
     }),
   judge: judging.judgeWith(

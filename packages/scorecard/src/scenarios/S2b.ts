@@ -15,6 +15,7 @@ export const S2b: Scenario = {
       await stage.connectMute({ group: "silent" })
       if (stage.wire.channel !== "TCP") await stage.connect({ group: "unused" })
       await stage.accepted()
+      await stage.rested()
       stage.stop()
     }),
   judge: judging.judgeWith(

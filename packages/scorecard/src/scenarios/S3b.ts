@@ -8,7 +8,8 @@ export const S3b: Scenario = {
   title: "slow reader, 64 MB at 20 MB/s",
   good: "every byte arrives, then FIN",
   bound: "3.5 s",
-  limits: {},
+  // Who reads is not silent: the limit of silence is shorter than all of it takes.
+  limits: { LINGER_IDLE_MS: 2000 },
   capSeconds: 20,
   runs: "beside others",
   run: (subject, options) =>

@@ -1,3 +1,4 @@
+import * as Protocol from "../Protocol.ts"
 import type { Scenario } from "../Scenario.ts"
 import { play } from "../Stage.ts"
 import * as judging from "../judging.ts"
@@ -13,7 +14,7 @@ export const S4: Scenario = {
   runs: "beside others",
   run: (subject, options) =>
     play(S4, subject, options, async (stage) => {
-      await answeredWhileUploading(stage, 4, 50, [50, 200])
+      await answeredWhileUploading(stage, Protocol.reject, 4, 50, [50, 200])
       stage.measuredSeconds = null
     }),
   judge: judging.judgeWith(

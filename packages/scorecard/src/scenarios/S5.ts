@@ -16,6 +16,7 @@ export const S5: Scenario = {
       const client = await stage.connect({ group: "never closing", answers: false })
       client.ask(Protocol.work(0))
       await client.answered()
+      await stage.rested()
       stage.stop()
     }),
   // It got everything and was told; whether giving up on such a peer is a reset, and forced, is the server's choice.

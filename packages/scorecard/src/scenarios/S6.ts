@@ -24,7 +24,7 @@ export const S6: Scenario = {
       // A repeat within 500 ms is a wrapper's duplicate of the same signal; this one is meant.
       await stage.afterSignal(1000)
       stage.facts["aliveAtSecondSignal"] = stage.server.alive ? 1 : 0
-      stage.facts["keptAtSecondSignal"] = stage.clients.filter((client) => !client.over).length
+      stage.facts["keptAtSecondSignal"] = stage.clients.filter((client) => client.kept).length
       stage.stop()
     }),
   judge: judging.judgeWith(

@@ -13,7 +13,9 @@ export const S7: Scenario = {
   capSeconds: 10,
   runs: "beside others",
   doesNotApply: ({ channel }) =>
-    channel === "TCP" ? undefined : `a client that waits in the backlog cannot send a request before its handshake`,
+    channel === "TCP" || channel === "HTTP/2"
+      ? undefined
+      : `a client that waits in the backlog cannot send a request before its handshake`,
   run: (subject, options) =>
     play(S7, subject, options, async (stage) => {
       const blocker = await stage.connect({ group: "blocker" })

@@ -22,6 +22,7 @@ export const S8: Scenario = {
       const observer = stage.observe()
       await observer.counts(size + 1, 15_000)
       await observer.leave()
+      await stage.rested()
       stage.stop()
     }),
   judge: judging.judgeWith(

@@ -5,10 +5,12 @@ import { S2a } from "./S2a.ts"
 import { S2b } from "./S2b.ts"
 import { S2c } from "./S2c.ts"
 import { S2d } from "./S2d.ts"
+import { S2e } from "./S2e.ts"
 import { S3 } from "./S3.ts"
 import { S3b } from "./S3b.ts"
 import { S4 } from "./S4.ts"
 import { S4late } from "./S4late.ts"
+import { S4kept } from "./S4kept.ts"
 import { S5 } from "./S5.ts"
 import { S6 } from "./S6.ts"
 import { S7 } from "./S7.ts"
@@ -24,10 +26,12 @@ export const scenarios: ReadonlyArray<Scenario> = [
   S2b,
   S2c,
   S2d,
+  S2e,
   S3,
   S3b,
   S4,
   S4late,
+  S4kept,
   S5,
   S6,
   S7,

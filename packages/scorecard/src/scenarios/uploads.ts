@@ -1,5 +1,5 @@
 /**
- * What S4 and S4late share: clients that get the last answer of their connection while they upload what the server does
+ * What S4 and its kind share: clients that get the last answer of their connection while they upload what the server does
  * not read, and turn to that answer late.
  */
 import type { Client } from "../clients/Client.ts"
@@ -13,25 +13,36 @@ type Between = readonly [fewest: number, most: number]
 const group = "uploading"
 const answerBytes = 204_800
 const endMillis = 5_000
-const upload = Buffer.alloc(1024 * 1024, "u")
+const upload = Buffer.alloc(Protocol.uploadBytes, "u")
+
+type Asked = (bytes: number) => Protocol.Exchange
 
 /** So many clients, some at a time, that begin to read after a random time between two; and the signal. */
-export const answeredWhileUploading = async (stage: Stage, waves: number, each: number, readAfter: Between) => {
+export const answeredWhileUploading = async (
+  stage: Stage,
+  asked: Asked,
+  waves: number,
+  each: number,
+  readAfter: Between
+) => {
   if (stage.wire.dialect.name === "calls") return calledWhileUploading(stage, waves * each, readAfter)
   const from = performance.now()
   for (let wave = 0; wave < waves; wave++) {
-    await Promise.all(Array.from({ length: each }, () => rejected(stage, readAfter)))
+    await Promise.all(Array.from({ length: each }, () => answered(stage, asked, readAfter)))
   }
   stage.facts["secondsToAnswer"] = (performance.now() - from) / 1000
   stage.stop()
 }
 
-const rejected = async (stage: Stage, readAfter: Between): Promise<void> => {
+const answered = async (stage: Stage, asked: Asked, readAfter: Between): Promise<void> => {
   const client = await stage.connect({ group, reads: "later" })
-  client.ask(Protocol.reject(answerBytes))
+  client.ask(asked(answerBytes))
   client.send(upload)
   await sleep(between(readAfter))
-  await readToEnd(client)
+  // With a connection for many requests the answer ends none.
+  if (stage.wire.channel !== "HTTP/2" && asked === Protocol.reject) return readToEnd(client)
+  client.read()
+  await settles(endMillis, client.answered())
 }
 
 /**

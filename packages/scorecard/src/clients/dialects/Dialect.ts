@@ -3,7 +3,7 @@ import type { Exchange } from "../../Protocol.ts"
 import type { Kind } from "../channels/Channel.ts"
 
 export interface Dialect {
-  readonly name: "lines" | "calls"
+  readonly name: "lines" | "calls" | "http"
   /** For one client. */
   readonly transcript: () => Transcript
   /** Asks how many connections there are. */
@@ -20,6 +20,8 @@ export interface Transcript {
   readonly whole: boolean
   /** What was heard in place of an answer, where the dialect has words for that. */
   readonly instead: ReadonlyArray<string>
+  /** An answer has said that it is the last on its connection, where the dialect has words for that. */
+  readonly saidLast: boolean
   /** The request, whose answer is expected from now on. */
   ask(exchange: Exchange): string
   hear(chunk: Buffer, kind: Kind): void

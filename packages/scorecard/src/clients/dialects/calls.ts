@@ -43,6 +43,7 @@ class CallTranscript implements Transcript {
   expectedBytes = 0
   receivedBytes = 0
   readonly instead: Array<string> = []
+  readonly saidLast = false
   private readonly expected = new Map<string, Exchange>()
   private asked = 0
   /** A line that has begun. */

@@ -12,6 +12,7 @@ class LineTranscript implements Transcript {
   expectedBytes = 0
   receivedBytes = 0
   readonly instead = []
+  readonly saidLast = false
   /** Something else was heard than what was to be heard, or more. */
   private wrong = false
   private readonly parts: Array<Part> = []

@@ -1,0 +1,17 @@
+/**
+ * The job server through `HttpRouter.serve`, on Finwait's `NodeHttpServer` and `NodeProcess.runMain`, over HTTP/2: `effect-http2.ts` with other imports.
+ */
+import * as NodeHttpServer from "@finwait/node/NodeHttpServer"
+import { createServer } from "node:http2"
+import { httpOptions, runMain } from "../jobs/finwait.ts"
+import { serve } from "../jobs/http.ts"
+import { listen } from "../jobs/listen.ts"
+import { countedBy } from "../jobs/opened.ts"
+
+runMain(
+  serve(
+    "router",
+    "answer",
+    NodeHttpServer.layer(() => countedBy(createServer()), { ...listen, ...httpOptions })
+  )
+)
