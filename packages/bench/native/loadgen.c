@@ -2,19 +2,21 @@
  * A load generator on one thread and epoll, for loopback and Unix sockets. It prints one line of JSON.
  *
  *   loadgen --to PORT|PATH --exchange FOLDER --size BYTES --mode ping|up|down|both|churn|hold [--conns N] [--depth N]
- *           [--seconds S] [--warm S] [--pid SERVER] [--busy PERCENT] [--spin 1]
+ *           [--seconds S] [--warm S] [--pid SERVER] [--busy PERCENT] [--hold S] [--patience S] [--spin 1]
  *
  * The exchange's files: `requests`, each of `size` bytes, which a connection sends in turn; `answer`, whose length, first
- * and last byte all answers have; `hello`, which comes first and is answered with 101 and an empty line, and `goodbye`,
- * which comes before the end and answers a close frame: both are for WebSockets, and empty elsewhere.
+ * and last byte all answers have; `lastAnswer`, a shorter one behind which a server may end a connection, and empty where
+ * none says so; `hello`, which comes first and is answered with 101 and an empty line, and `goodbye`, which comes before
+ * the end and answers a close frame: both are for WebSockets, and empty elsewhere.
  *
  * ping   each connection sends `depth` messages and another for each that comes back
  * up     each connection writes as fast as it can; down: reads; both: both
  * churn  each slot connects, sends one message, reads its answer, says goodbye or half-closes, waits for the end, and
  *        begins again
- * hold   opens the connections, each of which is served once, and says so; then a line on standard input is a command:
- *        "close" says goodbye to all of them, "wait" waits for the server to do it, "exit" leaves. `busy` percent of them
- *        ping all the while.
+ * hold   opens the connections, each of which is served once, holds them for a while and says so; then a line on standard
+ *        input is a command: "close" says goodbye to all of them, "wait" waits for the server to do it, "exit" leaves.
+ *        `busy` percent of them ping all the while. From the command on an answer of another length is a refusal, and no
+ *        answer; who has not ended within `patience` is left open.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -40,6 +42,7 @@ typedef struct {
   enum { CONNECTING, GREETING, OPEN, ENDING, CLOSED } state;
   int busy, wantsWrite;
   int heard, said;  /* the server's goodbye; ours */
+  int refused;
   uint64_t owed;    /* bytes still to write */
   uint64_t missing; /* bytes of answers that have not come */
   uint32_t at;      /* where in the pattern the next byte is */
@@ -49,13 +52,15 @@ typedef struct {
 
 static const char *mode = "ping", *exchange = ".", *to = "";
 static int connections = 100, depth = 1, serverPid = 0, busyPercent = 0, spin = 0;
-static double seconds = 1, warm = 0.3;
+static double seconds = 1, warm = 0.3, held = 0.3, patience = 30;
 
 typedef struct {
   char *bytes;
   size_t length;
 } Text;
-static Text requests, answer, hello, goodbye;
+static Text requests, answer, lastAnswer, hello, goodbye;
+/* Those who are held may be told to end. */
+static int ending;
 static size_t size;
 /* The requests, over and over. */
 static Text pattern;
@@ -264,15 +269,15 @@ static uint64_t amount(void) {
 /* Begins with the first answer, and ends with another: a server that is cold takes its time where others are busy. */
 static int measuredAll(void) {
   static uint64_t amountBefore;
-  static const uint64_t patience = 10 * 1000000000ull;
+  static const uint64_t most = 10 * 1000000000ull;
   uint64_t t = now();
-  if (!measuring && t >= startedAt + (uint64_t)(warm * 1e9) && (amount() > 0 || t >= startedAt + patience)) {
+  if (!measuring && t >= startedAt + (uint64_t)(warm * 1e9) && (amount() > 0 || t >= startedAt + most)) {
     base = total, amountBefore = amount();
     base.at = t, base.server = serverCpu(), base.own = ownCpu();
     measuring = 1;
   }
   if (!measuring || t < base.at + (uint64_t)(seconds * 1e9)) return 0;
-  if (amount() == amountBefore && t < base.at + patience) return 0;
+  if (amount() == amountBefore && t < base.at + most) return 0;
   double spent = (t - base.at) / 1e9;
   uint64_t ops = total.ops - base.ops, in = total.in - base.in, out = total.out - base.out;
   printf("{\"ops\":%llu,\"bytes\":%llu,\"seconds\":%.6f,\"serverCpu\":%.6f,\"ownCpu\":%.6f,\"p50Micros\":%.1f,"
@@ -285,7 +290,7 @@ static int measuredAll(void) {
 
 /* Takes what has come for answers, and a close frame between two of them for the server's goodbye. */
 static void count(Connection *c, const char *bytes, size_t length) {
-  while (length > 0 && !c->heard) {
+  while (length > 0 && !c->heard && !c->refused) {
     size_t left = c->missing ? (c->missing - 1) % answer.length + 1 : answer.length;
     int begins = left == answer.length;
     if (begins && goodbye.length && (unsigned char)*bytes == 0x88) c->heard = 1;
@@ -294,7 +299,11 @@ static void count(Connection *c, const char *bytes, size_t length) {
     size_t taken = length < left ? length : left;
     c->missing -= taken, bytes += taken, length -= taken;
     if (taken < left) return;
-    if (bytes[-1] != answer.bytes[answer.length - 1]) wrong("an answer has another length");
+    if (bytes[-1] != answer.bytes[answer.length - 1]) {
+      if (!ending) wrong("an answer has another length");
+      c->refused = 1;
+      return;
+    }
     total.ops++;
   }
 }
@@ -307,6 +316,12 @@ static ssize_t take(Connection *c) {
     if (c->heard) part(c);
   }
   return bytes;
+}
+
+/* Whether what was asked has its answer, now that nothing more comes. */
+static int isAnswered(Connection *c) {
+  if (c->refused) return 0;
+  return !c->missing || (lastAnswer.length && c->missing == answer.length - lastAnswer.length);
 }
 
 /*
@@ -419,7 +434,7 @@ static void hold(void) {
   long rssBefore = serverRss();
   uint64_t from = now(), cpu = serverCpu(), settled = 0;
   openAll(1);
-  int closed = 0, resets = 0, unanswered = 0, next = 0, closes = 0, commanded = 0;
+  int closed = 0, resets = 0, unanswered = 0, next = 0, closes = 0;
   uint64_t opened = now();
   for (int i = 0; i < (long)connections * busyPercent / 100; i++) {
     all[i].busy = 1;
@@ -427,7 +442,7 @@ static void hold(void) {
   }
   struct epoll_event command = {.events = EPOLLIN, .data.ptr = NULL};
   while (closed < connections) {
-    if (!settled && now() - opened > 300000000ull) {
+    if (!settled && now() - opened > held * 1e9) {
       settled = now();
       printf("{\"event\":\"open\",\"seconds\":%.6f,\"cpuMicros\":%.3f,\"rssBefore\":%ld,\"rss\":%ld}\n",
              (opened - from) / 1e9, (serverCpu() - cpu) / 1e3 / connections, rssBefore, serverRss());
@@ -435,14 +450,16 @@ static void hold(void) {
       if (epoll_ctl(poll_, EPOLL_CTL_ADD, 0, &command) < 0) fail("epoll_ctl");
     }
     for (int k = 0; closes && next < connections && k < 256; k++) part(&all[next++]);
-    int n = epoll_wait(poll_, events, EVENTS, closes && next < connections ? 0 : settled ? 30000 : 50);
-    if (n == 0 && settled && commanded && !(closes && next < connections)) break;
+    uint64_t waited = ending ? now() - base.at : 0, most = patience * 1e9;
+    if (waited >= most) break;
+    int millis = ending ? (most - waited) / 1000000 + 1 : settled ? 30000 : 50;
+    int n = epoll_wait(poll_, events, EVENTS, closes && next < connections ? 0 : millis);
     for (int i = 0; i < n; i++) {
       Connection *c = events[i].data.ptr;
       if (!c) {
         char line[32] = "";
         if (read(0, line, sizeof line - 1) <= 0 || !strncmp(line, "exit", 4)) exit(0);
-        commanded = 1, closes = !strncmp(line, "close", 5);
+        ending = 1, closes = !strncmp(line, "close", 5);
         epoll_ctl(poll_, EPOLL_CTL_DEL, 0, NULL);
         /* Whoever commanded it may tell the server now. */
         if (!closes) printf("{\"event\":\"waiting\"}\n"), fflush(stdout);
@@ -453,11 +470,11 @@ static void hold(void) {
       if (!(events[i].events & ~EPOLLOUT)) continue;
       ssize_t bytes;
       while ((bytes = take(c)) > 0)
-        if (c->missing == 0 && c->busy && c->state == OPEN) ask(c, 1);
+        if (c->missing == 0 && c->busy && c->state == OPEN && !c->refused) ask(c, 1);
       if (bytes < 0 && errno == EAGAIN) continue;
-      if (!commanded) fprintf(stderr, "loadgen: the server ended a connection\n"), exit(1);
+      if (!ending) fprintf(stderr, "loadgen: the server ended a connection\n"), exit(1);
       resets += bytes < 0;
-      unanswered += c->missing > 0;
+      unanswered += !isAnswered(c);
       close(c->fd);
       closed++;
     }
@@ -483,13 +500,16 @@ int main(int count, char **arguments) {
     else if (!strcmp(name, "--warm")) warm = atof(value);
     else if (!strcmp(name, "--pid")) serverPid = atoi(value);
     else if (!strcmp(name, "--spin")) spin = atoi(value);
+    else if (!strcmp(name, "--hold")) held = atof(value);
+    else if (!strcmp(name, "--patience")) patience = atof(value);
     else if (!strcmp(name, "--busy")) busyPercent = atoi(value);
     else return fprintf(stderr, "loadgen: what is %s?\n", name), 2;
   }
   signal(SIGPIPE, SIG_IGN);
   struct rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) files.rlim_cur = files.rlim_max, setrlimit(RLIMIT_NOFILE, &files);
-  requests = contents("requests"), answer = contents("answer"), hello = contents("hello"), goodbye = contents("goodbye");
+  requests = contents("requests"), answer = contents("answer"), lastAnswer = contents("lastAnswer");
+  hello = contents("hello"), goodbye = contents("goodbye");
   if (!size || !requests.length || requests.length % size || !answer.length) wrong("that is no exchange");
   size_t copies = BUFFER / requests.length + 1;
   pattern.length = requests.length * copies;

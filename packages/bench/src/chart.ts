@@ -18,6 +18,12 @@ const colours: Record<string, string> = {
   raw: "#8c959f",
   tls: "#8c959f",
   ws: "#8c959f",
+  http: "#8c959f",
+  http2: "#8c959f",
+  upgraded: "#8c959f",
+  fastify: "#57606a",
+  "effect-http": "#c69026",
+  "effect-router": "#e0b252",
   "effect-rpc": "#c69026",
   echod: "#57606a",
   "effect-pull": "#c69026",
@@ -32,7 +38,9 @@ const colours: Record<string, string> = {
   "finwait-trusting": "#0550ae",
   "finwait-drop-in": "#79b8ff",
   "finwait-rpc": "#79b8ff",
-  "finwait-rpc-drain": "#1f6feb"
+  "finwait-rpc-drain": "#1f6feb",
+  "finwait-http": "#1f6feb",
+  "finwait-router": "#79b8ff"
 }
 
 /** The subjects that a chart shows. */

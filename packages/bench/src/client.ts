@@ -6,7 +6,8 @@ import { closeFrame, type Exchange } from "./exchange.ts"
 export interface To {
   /** A port, or a path. */
   readonly address: string
-  readonly isTls: boolean
+  /** Where it is one that only this generator speaks. */
+  readonly transport: string
   readonly exchange: Exchange
   /** Of one request. */
   readonly requestBytes: number
@@ -20,22 +21,41 @@ export const fail = (what: string): never => {
   process.exit(1)
 }
 
-const dial = ({ address, isTls }: To, onConnect: () => void): net.Socket => {
+const dial = ({ address, transport }: To, onConnect: () => void): net.Socket => {
   if (address.includes("/")) return net.connect({ path: address, allowHalfOpen: true }, onConnect)
   const there = { host: "127.0.0.1", port: Number(address), allowHalfOpen: true }
-  if (!isTls) return net.connect({ ...there, noDelay: true }, onConnect)
+  if (transport !== "tls") return net.connect({ ...there, noDelay: true }, onConnect)
   return tls.connect({ ...there, rejectUnauthorized: false, minVersion: "TLSv1.3" }, onConnect).setNoDelay(true)
 }
 
 const upgraded = "HTTP/1.1 101"
 
-export class Client {
+/** Whoever asks, on one connection. */
+export interface Asking {
+  /** Whether what was asked has its answer. */
+  readonly isAnswered: boolean
+  /** Both sides have said goodbye, where one is said at all. */
+  readonly isParted: boolean
+  /** It may be told to end, so that an answer of another length is a refusal. */
+  isEnding: boolean
+  onAnswer: (client: Asking, messages: number) => void
+  onEnd: (client: Asking, error: Error | undefined) => void
+  ask(messages: number): void
+  part(): void
+}
+
+export class Client implements Asking {
   readonly socket: net.Socket
   /** Bytes of answers that have not come. */
-  missing = 0
-  onAnswer: (client: Client, messages: number) => void = () => {}
-  onEnd: (client: Client, error: Error | undefined) => void = () => fail("the server ended a connection")
-  /** Both sides have said goodbye, where one is said at all. */
+  private missing = 0
+  isEnding = false
+  onAnswer: Asking["onAnswer"] = () => {}
+  onEnd: Asking["onEnd"] = () => fail("the server ended a connection")
+  get isAnswered(): boolean {
+    const { answer, lastAnswer } = this.to.exchange
+    if (this.isRefused) return false
+    return this.missing === 0 || (lastAnswer.length > 0 && this.missing === answer.length - lastAnswer.length)
+  }
   get isParted(): boolean {
     return this.hasParted && (this.to.exchange.goodbye.length === 0 || this.hasHeard)
   }
@@ -44,6 +64,7 @@ export class Client {
   private at = 0
   private greeting: string | undefined
   private hasParted = false
+  private isRefused = false
   /** The server's close frame. */
   private hasHeard = false
 
@@ -60,6 +81,7 @@ export class Client {
   }
 
   ask(messages: number): void {
+    if (this.isRefused) return
     const { exchange, requestBytes } = this.to
     this.missing += messages * exchange.answer.length
     for (let i = 0; i < messages; i++) {
@@ -107,7 +129,7 @@ export class Client {
     const isFramed = goodbye.length > 0
     let answers = 0
     let from = 0
-    while (from < chunk.length) {
+    while (from < chunk.length && !this.isRefused) {
       const left = this.missing === 0 ? length : ((this.missing - 1) % length) + 1
       if (left === length && isFramed && chunk[from] === closeFrame) {
         this.hasHeard = true
@@ -119,7 +141,11 @@ export class Client {
       from += part
       this.missing -= part
       if (part < left) break
-      if (chunk[from - 1] !== answer[length - 1]) fail("an answer has another length")
+      if (chunk[from - 1] !== answer[length - 1]) {
+        if (!this.isEnding) fail("an answer has another length")
+        this.isRefused = true
+        break
+      }
       answers++
     }
     return answers

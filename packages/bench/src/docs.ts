@@ -16,7 +16,7 @@ const begin = "<!-- begin: written by `npx -y pnpm@12 bench --docs` -->"
 const end = "<!-- end -->"
 
 const groups: ReadonlyArray<Group> = [...new Set(rows.map(({ group }) => group))]
-const fileOf = (name: string): string => `${name.toLowerCase().replaceAll(" ", "-")}.svg`
+const fileOf = (name: string): string => `${name.toLowerCase().replaceAll(/[ /]/g, "-")}.svg`
 
 const cell = (result: RowResult, subject: string): string => {
   const ratio = ratioOf(result, subject)
@@ -128,7 +128,7 @@ export const generated = (run: Run): string => {
   const noisiest = Math.max(...run.rows.map(noiseOf))
   return [
     `Run of ${run.date}. ${head(run)}. Medians of ratios in the same round, their quartiles below: to \`node:net\`, ` +
-      `\`node:tls\` or \`ws\`, whichever is bare on the transport, and for RPC to Effect's own. Two equal servers differed by up to ${Math.round(noisiest * 100)} % in a row. ` +
+      `\`node:tls\`, \`ws\`, \`node:http\` or \`node:http2\`, whichever is bare on the transport, and for RPC to Effect's own. Two equal servers differed by up to ${Math.round(noisiest * 100)} % in a row. ` +
       `\\* the load generator was busy above ${Math.round(busyShare * 100)} % of its core.`,
     "### What is aimed at, and reached",
     aims(run),

@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Http from "./http.ts"
 import type { Row, Service } from "./rows.ts"
 
 export interface Exchange {
@@ -12,13 +13,15 @@ export interface Exchange {
   readonly requests: Buffer
   /** One answer: all have its length, its first byte and its last one. */
   readonly answer: Buffer
+  /** Another, which says that the connection ends behind it, and after which it does; nothing where none says so. */
+  readonly lastAnswer: Buffer
   /** What comes before the first request, and is answered with 101 and an empty line; nothing on most transports. */
   readonly hello: Buffer
   /** What is said before the end, by both sides; nothing where the end of the stream says it. */
   readonly goodbye: Buffer
 }
 
-const names = ["requests", "answer", "hello", "goodbye"] as const
+const names = ["requests", "answer", "lastAnswer", "hello", "goodbye"] as const
 
 const message = (service: Service, size: number): Buffer => {
   const bytes = Buffer.alloc(size, "a")
@@ -37,10 +40,22 @@ const call = (id: string, size: number): Buffer =>
 const returned = (id: string, size: number): Buffer =>
   line({ _tag: "Exit", requestId: id, exit: { _tag: "Success", value: "a".repeat(size) } })
 
-const said = ({ service, size }: Row): { requests: ReadonlyArray<Buffer>; answer: Buffer } =>
-  service === "rpc"
-    ? { requests: callIds.map((id) => call(id, size)), answer: returned(callIds[0]!, size) }
-    : { requests: [message(service, size)], answer: message(service, size) }
+interface Said {
+  readonly requests: ReadonlyArray<Buffer>
+  readonly answer: Buffer
+  readonly lastAnswer?: Buffer
+}
+
+const said = ({ service, size, transport }: Row): Said => {
+  if (service === "rpc") return { requests: callIds.map((id) => call(id, size)), answer: returned(callIds[0]!, size) }
+  if (service !== "text" && service !== "work" && service !== "upload")
+    return { requests: [message(service, size)], answer: message(service, size) }
+  const requests = [Http.request(service, size)]
+  const body = Http.bodyOf(service, size)
+  // The frames of HTTP/2 are for its client to know.
+  if (transport === "h2") return { requests, answer: Buffer.from(body) }
+  return { requests, answer: Http.answer(body), lastAnswer: Http.lastAnswer(body) }
+}
 
 const text = 1
 const binary = 2
@@ -72,17 +87,18 @@ const upgrade = [
 const goingAway = Buffer.from([1001 >> 8, 1001 & 255])
 
 export const exchangeOf = (row: Row): Exchange & { readonly requestBytes: number } => {
-  const { answer, requests } = said(row)
-  if (row.transport !== "ws") {
-    const nothing = Buffer.alloc(0)
+  const nothing = Buffer.alloc(0)
+  const { answer, lastAnswer = nothing, requests } = said(row)
+  if (row.transport !== "ws" && row.transport !== "upgraded") {
     const all = Buffer.concat(requests)
-    return { requests: all, answer, hello: nothing, goodbye: nothing, requestBytes: requests[0]!.length }
+    return { requests: all, answer, lastAnswer, hello: nothing, goodbye: nothing, requestBytes: requests[0]!.length }
   }
   const kind = row.service === "rpc" ? text : binary
   const framed = requests.map((request) => frame(kind, request, true))
   return {
     requests: Buffer.concat(framed),
     answer: frame(kind, answer, false),
+    lastAnswer,
     hello: Buffer.from(upgrade),
     goodbye: frame(close, goingAway, true),
     requestBytes: framed[0]!.length
@@ -97,8 +113,14 @@ export const writeExchange = (exchange: Exchange): string => {
 }
 
 export const readExchange = (folder: string): Exchange => {
-  const [requests, answer, hello, goodbye] = names.map((name) => readFileSync(join(folder, name)))
-  return { requests: requests!, answer: answer!, hello: hello!, goodbye: goodbye! }
+  const read = (name: (typeof names)[number]) => readFileSync(join(folder, name))
+  return {
+    requests: read("requests"),
+    answer: read("answer"),
+    lastAnswer: read("lastAnswer"),
+    hello: read("hello"),
+    goodbye: read("goodbye")
+  }
 }
 
 /** The first byte of a close frame of the other side's. */

@@ -1,18 +1,20 @@
 /**
- * The load generator for systems without a C compiler or without epoll, and for TLS: `native/loadgen.c` in Node, with the
- * same options and the same lines. It is slower than what it measures, which its own share of the processor shows.
+ * The load generator for systems without a C compiler or without epoll, and for TLS and HTTP/2: `native/loadgen.c` in
+ * Node, with the same options and the same lines. It is slower than what it measures, which its own share of the
+ * processor shows.
  */
 import type * as net from "node:net"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
-import { Client, fail, total, type To } from "./client.ts"
+import { type Asking, Client, fail, total, type To } from "./client.ts"
 import { readExchange } from "./exchange.ts"
+import { Http2Client } from "./http2Client.ts"
 import { cpuSeconds, rssKib } from "./procfs.ts"
 import { quantile } from "./statistics.ts"
 
 const names = [
   "to",
-  "tls",
+  "transport",
   "mode",
   "exchange",
   "size",
@@ -22,6 +24,8 @@ const names = [
   "warm",
   "pid",
   "busy",
+  "hold",
+  "patience",
   "spin"
 ] as const
 const { values } = parseArgs({
@@ -37,7 +41,7 @@ const inFlight = 128
 
 const to: To = {
   address: text("to"),
-  isTls: number("tls") === 1,
+  transport: text("transport"),
   exchange: readExchange(text("exchange")),
   requestBytes: number("size")
 }
@@ -46,17 +50,20 @@ const say = (line: object): void => void process.stdout.write(`${JSON.stringify(
 
 let latencies: Array<number> | undefined
 
+const connect = (onReady: (client: Asking) => void): Asking =>
+  to.transport === "h2" ? new Http2Client(to, onReady) : new Client(to, onReady)
+
 /** Opens them all, a few at a time; with `served` each is also asked once, so that the server has accepted it. */
-const openAll = (served: boolean): Promise<ReadonlyArray<Client>> =>
+const openAll = (served: boolean): Promise<ReadonlyArray<Asking>> =>
   new Promise((resolve) => {
-    const clients: Array<Client> = []
+    const clients: Array<Asking> = []
     let opened = 0
     const one = () => {
       if (++opened === connections) return resolve(clients)
       if (clients.length < connections) open()
     }
     const open = () => {
-      const client = new Client(to, () => {
+      const client = connect(() => {
         if (!served) return one()
         client.onAnswer = () => {
           client.onAnswer = () => {}
@@ -131,14 +138,14 @@ const throughput = async () => {
         client.ask(messages)
       }
       client.ask(number("depth"))
-    } else if (mode !== "down") pour(client.socket)
+    } else if (mode !== "down" && client instanceof Client) pour(client.socket)
   }
   return measured()
 }
 
 const churn = () => {
   const again = (): void => {
-    const client = new Client(to, (client) => client.ask(1))
+    const client = connect((client) => client.ask(1))
     const from = performance.now()
     client.onAnswer = () => client.part()
     client.onEnd = (_, error) => {
@@ -158,23 +165,25 @@ const hold = async () => {
     client.onAnswer = () => client.ask(1)
     client.ask(1)
   }
-  await wait(0.3)
+  await wait(number("hold"))
   say({ event: "open", rssBefore, rss: rssKib(server) })
   for await (const command of createInterface(process.stdin)) {
     if (command === "exit") break
     const ended = { closed: 0, resets: 0, unanswered: 0 }
     const [at, cpu, serverCpu] = [performance.now(), ownCpu(), cpuSeconds(server)]
     const all = new Promise<void>((resolve) => {
-      for (const client of clients)
+      for (const client of clients) {
+        client.isEnding = true
         client.onEnd = (_, error) => {
           if (error !== undefined) ended.resets++
-          if (client.missing > 0) ended.unanswered++
+          if (!client.isAnswered) ended.unanswered++
           if (++ended.closed === connections) resolve()
         }
+      }
     })
     if (command === "wait") say({ event: "waiting" })
     else for (const client of clients) client.part()
-    await all
+    await Promise.race([all, wait(number("patience"))])
     const seconds = (performance.now() - at) / 1000
     const cpuMicros = ((cpuSeconds(server) - serverCpu) * 1e6) / connections
     say({ event: "closed", ...ended, seconds, cpuMicros, ownCpu: ownCpu() - cpu })

@@ -21,6 +21,9 @@ const anyone = [...everyone, "finwait-drop-in"]
 const both = ["finwait-each", "finwait-drop-in"]
 const isSecured = ({ transport, service }: Row): boolean =>
   service === "echo" && (transport === "tls" || transport === "ws")
+const isHttp = ({ transport }: Row): boolean => transport === "http" || transport === "h2" || transport === "upgraded"
+/** Where Effect's server, as Node's, is quick because it cuts whose request is on its way: times do not compare. */
+const isCut = ({ id }: Row): boolean => id === "http-drain" || id === "http-drain-fresh"
 const isPing = ({ group, size }: Row): boolean => (group === "messages" || group === "connections") && size < 65_536
 
 export const goals: ReadonlyArray<Goal> = [
@@ -63,6 +66,29 @@ export const goals: ReadonlyArray<Goal> = [
     rows: ({ service }) => service === "rpc",
     subjects: ["finwait-rpc", "finwait-rpc-drain"],
     floor: 1,
+    goal: 1.2
+  },
+  {
+    work: "HTTP, how many times as good as Effect's own, `HttpServer.serve`",
+    rows: (row) => isHttp(row) && !isCut(row),
+    subjects: ["finwait-http"],
+    than: "effect-http",
+    floor: 0.95,
+    goal: 1
+  },
+  {
+    work: "HTTP, how many times as good as Effect's own, `HttpRouter.serve`",
+    rows: (row) => isHttp(row) && !isCut(row),
+    subjects: ["finwait-router"],
+    than: "effect-router",
+    floor: 0.95,
+    goal: 1
+  },
+  {
+    work: "drains of HTTP, without a lost answer",
+    rows: (row) => isHttp(row) && row.figure === "closing" && !isCut(row),
+    subjects: ["finwait-http", "finwait-router"],
+    floor: 1.5,
     goal: 1.2
   }
 ]
@@ -110,5 +136,7 @@ export const peers: ReadonlyArray<readonly [finwait: string, effect: string]> = 
   ["finwait-framing", "effect-pull"],
   ["finwait-drop-in", "effect-pull"],
   ["finwait-rpc", "effect-rpc"],
-  ["finwait-rpc-drain", "effect-rpc"]
+  ["finwait-rpc-drain", "effect-rpc"],
+  ["finwait-http", "effect-http"],
+  ["finwait-router", "effect-router"]
 ]

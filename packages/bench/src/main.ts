@@ -24,7 +24,11 @@ const warmSeconds = 1
 const estimateMinutes = (hasCompiler: boolean, { chosen, flags, only, rounds, seconds }: Options): number =>
   chosen.reduce((sum, row) => {
     const isHeld = row.mode === "hold"
-    const sampleSeconds = isHeld ? 3 : row.figure === "simulated" ? 4 : (seconds * (row.times ?? 1) * 4) / 3 + 0.3
+    const sampleSeconds = isHeld
+      ? 3 + (row.holdSeconds ?? 0)
+      : row.figure === "simulated"
+        ? 4
+        : (seconds * (row.times ?? 1) * 4) / 3 + 0.3
     const warm = isHeld ? 0 : ((row.warmSeconds ?? warmSeconds) * 4) / 3 + 0.5
     const subjects = Math.max(1, withFlags(subjectsOf(row, hasCompiler, only), flags).length)
     return sum + (sampleSeconds * rounds + warm * Math.ceil(rounds / roundsOfProcess)) * subjects
@@ -106,7 +110,7 @@ const run = async (options: Options): Promise<boolean> => {
 
 const list = ({ chosen, only }: Options): void => {
   const measured = subjects.filter((subject) => chosen.some((row) => subjectsOf(row, true, only).includes(subject)))
-  for (const { id, title } of [...chosen, ...measured]) console.log(`${id.padEnd(20)}${title}`)
+  for (const { id, title } of [...chosen, ...measured]) console.log(`${id.padEnd(22)}${title}`)
 }
 
 const perform = async (options: Options): Promise<boolean> => {

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { exchangeOf, writeExchange } from "./exchange.ts"
 import type { Native } from "./native.ts"
-import type { Row } from "./rows.ts"
+import { needsNodesGenerator, type Row } from "./rows.ts"
 import type { Subject } from "./subjects.ts"
 
 /** What runs is compiled: see `compile.ts`. */
@@ -107,7 +107,12 @@ export class Server {
 
   static async start(subject: Subject, row: Row, native: Native | undefined): Promise<Server> {
     const path = row.transport === "unix" ? join(tmpdir(), `finwait-bench-${process.pid}-${++sockets}.sock`) : undefined
-    const words = [path ?? row.transport, ...(subject.variant === "" ? [] : [subject.variant]), row.service]
+    const words = [
+      path ?? row.transport,
+      ...(subject.variant === "" ? [] : [subject.variant]),
+      row.service,
+      String(row.size)
+    ]
     const node = () => [
       process.execPath,
       ...(subject.flags ?? []),
@@ -171,7 +176,7 @@ export interface Closed {
   readonly ownCpu: number
 }
 
-/** A load generator at its work. It is in C where it can be, but for TLS. */
+/** A load generator at its work. It is in C where it can be, but for TLS and HTTP/2. */
 const generating = async <A>(
   server: Server,
   row: Row,
@@ -179,13 +184,15 @@ const generating = async <A>(
   seconds: number,
   use: (program: Program) => Promise<A>
 ): Promise<A> => {
-  const isTls = row.transport === "tls"
-  const command = native === undefined || isTls ? [process.execPath, join(programs, "generator.js")] : [native.loadgen]
+  const command =
+    native === undefined || needsNodesGenerator(row)
+      ? [process.execPath, join(programs, "generator.js")]
+      : [native.loadgen]
   const { requestBytes, ...exchange } = exchangeOf(row)
   const folder = writeExchange(exchange)
   const options = {
     to: server.to,
-    ...(isTls ? { tls: 1 } : {}),
+    ...(needsNodesGenerator(row) ? { transport: row.transport } : {}),
     mode: row.mode,
     exchange: folder,
     size: requestBytes,
@@ -195,6 +202,8 @@ const generating = async <A>(
     warm: seconds / 3,
     pid: server.pid,
     busy: row.busyPercent ?? 0,
+    hold: row.holdSeconds ?? 0.3,
+    patience: row.patienceSeconds ?? 30,
     spin: canPin ? 1 : 0
   }
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])

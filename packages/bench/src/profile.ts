@@ -10,13 +10,14 @@ import type { Row } from "./rows.ts"
 import { type Subject, subjectsOf } from "./subjects.ts"
 
 /** Whose code it is. `system`: Node in C++ and the system calls that it makes. */
-export type Owner = "system" | "garbage" | "node" | "ws" | "effect" | "finwait" | "handler"
+export type Owner = "system" | "garbage" | "node" | "ws" | "fastify" | "effect" | "finwait" | "handler"
 
 export const owners: ReadonlyArray<readonly [owner: Owner, title: string]> = [
   ["system", "system calls and Node's C++"],
   ["node", "Node's JavaScript"],
   ["garbage", "garbage collection"],
   ["ws", "ws"],
+  ["fastify", "fastify and what it is made of"],
   ["effect", "Effect"],
   ["finwait", "Finwait"],
   ["handler", "the handler"]
@@ -47,6 +48,7 @@ const ownerOf = ({ functionName, url }: Raw["nodes"][number]["callFrame"]): Owne
   if (url.startsWith("node:")) return "node"
   if (/\/node_modules\/(?:effect|@effect)\//.test(url)) return "effect"
   if (/\/node_modules\/ws\//.test(url)) return "ws"
+  if (/\/node_modules\//.test(url)) return "fastify"
   return /\/packages\/(?:finwait|node)\//.test(url) ? "finwait" : "handler"
 }
 
@@ -57,7 +59,16 @@ const listed = 8
 export const addUp = (raw: Raw, lastSeconds: number, operations: number): Pick<Profile, "micros" | "functions"> => {
   const frames = new Map(raw.nodes.map(({ callFrame, id }) => [id, callFrame]))
   const all = raw.timeDeltas.reduce((sum, delta) => sum + delta, 0)
-  const micros: Record<Owner, number> = { system: 0, garbage: 0, node: 0, ws: 0, effect: 0, finwait: 0, handler: 0 }
+  const micros: Record<Owner, number> = {
+    system: 0,
+    garbage: 0,
+    node: 0,
+    ws: 0,
+    fastify: 0,
+    effect: 0,
+    finwait: 0,
+    handler: 0
+  }
   const functions = new Map<string, number>()
   let at = 0
   for (const [index, id] of raw.samples.entries()) {
@@ -123,6 +134,10 @@ const looked = new Set([
   "raw",
   "tls",
   "ws",
+  "http",
+  "http2",
+  "upgraded",
+  "fastify",
   "effect-rpc",
   "effect-pull",
   "finwait-pull",
@@ -131,7 +146,11 @@ const looked = new Set([
   "finwait-trusting",
   "finwait-drop-in",
   "finwait-rpc",
-  "finwait-rpc-drain"
+  "finwait-rpc-drain",
+  "effect-http",
+  "effect-router",
+  "finwait-http",
+  "finwait-router"
 ])
 
 /** The profiles of a row, of those who do its work. */

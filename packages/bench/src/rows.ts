@@ -5,9 +5,10 @@
 
 import { spawnSync } from "node:child_process"
 
-/** What the server does with a connection. */
-export type Service = "echo" | "sink" | "source" | "lines" | "u32" | "rpc"
-export type Transport = "tcp" | "unix" | "tls" | "ws"
+/** What the server does with a connection. `work` is a `text` that takes its time. */
+export type Service = "echo" | "sink" | "source" | "lines" | "u32" | "rpc" | "text" | "work" | "upload"
+/** `h2` is HTTP/2 in the clear, `upgraded` a WebSocket whose server is one of HTTP. */
+export type Transport = "tcp" | "unix" | "tls" | "ws" | "http" | "h2" | "upgraded"
 export type Group =
   | "messages"
   | "connections"
@@ -20,6 +21,12 @@ export type Group =
   | "WebSocket"
   | "closing WebSocket"
   | "RPC"
+  | "HTTP"
+  | "closing HTTP"
+  | "HTTP/2"
+  | "closing HTTP/2"
+  | "upgraded"
+  | "closing upgraded"
   | "simulation"
 /** The figure that a row compares. */
 export type Figure = "operations" | "bytes" | "memory" | "closing" | "simulated"
@@ -38,6 +45,9 @@ export interface Row {
   /** For rows that hold connections: who ends them, and how many of a hundred are busy meanwhile. */
   readonly begins?: "clients" | "server"
   readonly busyPercent?: number
+  /** How long they are held before they end, and how long their end may take: who is open then is counted. */
+  readonly holdSeconds?: number
+  readonly patienceSeconds?: number
   /** How much longer its samples are than others', where much has to happen until they are like each other. */
   readonly times?: number
   /** How long a server is warmed up, where V8 takes longer to compile what runs often. */
@@ -131,13 +141,55 @@ const over = (transport: Transport, name: string, row: Row, group: Group = row.g
 const unix = (row: Row): Row => over("unix", "Unix socket", row)
 const webSocket = (row: Row): Row =>
   over("ws", "WebSocket", row, row.mode === "hold" ? "closing WebSocket" : "WebSocket")
+const nodesGenerator = (protocol: string): string =>
+  `the load generator of ${protocol} is Node's, and its work is that of a server: where it is busy, what the server's ` +
+  "processor takes says more than the rate"
 /** A client of Node's, because one in C would need a library's headers. */
 const tls = (row: Row): Row => ({
   ...over("tls", "TLS", row, row.mode === "hold" ? "closing TLS" : "TLS"),
-  note:
-    "the load generator of TLS is Node's, and its work is that of a server: where it is busy, what the server's " +
-    "processor takes says more than the rate"
+  note: nodesGenerator("TLS")
 })
+
+/**
+ * More than `keepAliveGrace`, for which Finwait keeps a connection that was answered a moment ago: those who are idle at
+ * the announcement have been for longer. Some servers never end who keeps asking, so that there is a limit.
+ */
+const announced = { holdSeconds: 1.5, patienceSeconds: 5 }
+const http = (row: Row): Row => ({
+  ...over("http", "HTTP/1.1", row, row.mode === "hold" ? "closing HTTP" : "HTTP"),
+  service: "text"
+})
+const httpDrain = (connections: number): Row => ({
+  ...http(drain(connections)),
+  ...announced,
+  note:
+    "the idle have been so for more than the second that Finwait keeps those who were just answered (keepAliveGrace); who " +
+    "cuts those whose request is on its way is quick; a 503 is no answer; who is open after 5 s is no longer waited for"
+})
+/** The same, where who is busy is so in the server, and not on the way to it. */
+const httpDrainAtWork = (connections: number): Row => ({
+  ...httpDrain(connections),
+  id: "http-drain-work",
+  title: `HTTP/1.1, a drain of ${grouped(connections)} connections, a tenth of them awaiting answers that take 0.2 s`,
+  service: "work"
+})
+/** The same, when the idle were answered a moment ago: what the grace costs. */
+const httpDrainAtOnce = (connections: number): Row => ({
+  ...httpDrain(connections),
+  id: "http-drain-fresh",
+  title: `HTTP/1.1, a drain of ${grouped(connections)} connections that were just answered, a tenth of them busy`,
+  holdSeconds: 0.1,
+  note:
+    "Finwait keeps who was just answered for the rest of a second (keepAliveGrace), because the next request may be on its " +
+    "way: that is its figure here, and by design"
+})
+const http2 = (row: Row): Row => ({
+  ...over("h2", "HTTP/2", row, row.mode === "hold" ? "closing HTTP/2" : "HTTP/2"),
+  service: "text",
+  note: nodesGenerator("HTTP/2")
+})
+const upgraded = (row: Row): Row =>
+  over("upgraded", "WebSocket by upgrade", row, row.mode === "hold" ? "closing upgraded" : "upgraded")
 
 export const rows: ReadonlyArray<Row> = [
   ping("messages", 64, 100),
@@ -179,6 +231,24 @@ export const rows: ReadonlyArray<Row> = [
   calls("tcp", 16),
   calls("ws", 1),
   calls("ws", 16),
+  http(ping("messages", 64, 100)),
+  http(ping("messages", 65536, 100)),
+  {
+    ...http(ping("messages", 65536, 100)),
+    id: "http-upload",
+    title: "HTTP/1.1, uploads of 64 KiB, 100 connections",
+    service: "upload"
+  },
+  http(pipelined),
+  http(churn(100)),
+  http(idle(10_000)),
+  httpDrain(10_000),
+  httpDrainAtWork(2000),
+  httpDrainAtOnce(2000),
+  http2(ping("messages", 64, 20, { title: "ping-pong 64 B, 20 connections, 10 streams at a time", depth: 10 })),
+  { ...http2(drain(1000)), ...announced },
+  upgraded(ping("messages", 64, 100)),
+  { ...upgraded(drain(5000)), ...announced },
   {
     ...ping("simulation", 0, 0),
     id: "simulated",
@@ -195,6 +265,9 @@ export const rowOf = (id: string): Row => {
 
 /** Whether less of the row's figure is better. */
 export const lessIsBetter = ({ figure }: Row): boolean => figure === "memory" || figure === "closing"
+
+/** Whether its load generator is Node's, with a compiler or without. */
+export const needsNodesGenerator = ({ transport }: Row): boolean => transport === "tls" || transport === "h2"
 
 /** Whether each sample needs a server that has served nobody before. */
 export const needsFreshServer = ({ mode }: Row): boolean => mode === "hold"

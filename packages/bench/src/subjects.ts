@@ -6,7 +6,20 @@ import type { Row, Service, Transport } from "./rows.ts"
 export interface Subject {
   readonly id: string
   readonly title: string
-  readonly program: "raw" | "ws" | "effect" | "effectRpc" | "dropIn" | "dropInRpc" | "finwait" | "echod"
+  readonly program:
+    | "raw"
+    | "ws"
+    | "http"
+    | "upgraded"
+    | "fastify"
+    | "effect"
+    | "effectRpc"
+    | "effectHttp"
+    | "dropIn"
+    | "dropInRpc"
+    | "dropInHttp"
+    | "finwait"
+    | "echod"
   /** How its handler is written; the program's own word. */
   readonly variant: string
   readonly services: ReadonlyArray<Service>
@@ -24,12 +37,16 @@ const all = [...notSource, "source"] as const
 const plain = ["tcp", "unix"] as const
 const secured = ["tls", "ws"] as const
 const every = [...plain, ...secured] as const
+const web = { services: ["text", "work", "upload"], transports: ["http", "h2"] } as const
+/** An application of Effect's, which upgrades as well. */
+const apps = { services: ["text", "work", "upload", "echo"], transports: ["http", "h2", "upgraded"] } as const
 const called = { services: ["rpc"], transports: ["tcp", "ws"] } as const
 
 /** The subject that a row's ratios are to: what is bare on its transport, or Effect's own where nothing is. */
 export const referenceOf = ({ service, transport }: Row): string => {
   if (service === "rpc") return "effect-rpc"
-  return transport === "tls" || transport === "ws" ? transport : "raw"
+  if (transport === "h2") return "http2"
+  return transport === "tcp" || transport === "unix" ? "raw" : transport
 }
 /** The same once more: how far two equal programs are apart is how much a ratio may be trusted. */
 export const againOf = (row: Row): string => `${referenceOf(row)}-again`
@@ -43,7 +60,17 @@ const bare: ReadonlyArray<Subject> = [
   { id: "raw", title: "node:net", program: "raw", variant: "bare", services: all },
   { id: "tls", title: "node:tls", program: "raw", variant: "bare", services: ["echo"], transports: ["tls"] },
   { id: "ws", title: "ws", program: "ws", variant: "bare", services: ["echo"], transports: ["ws"] },
-  { id: "effect-rpc", title: "Effect's RPC on Effect's server", program: "effectRpc", variant: "effect", ...called }
+  { id: "effect-rpc", title: "Effect's RPC on Effect's server", program: "effectRpc", variant: "effect", ...called },
+  { id: "http", title: "node:http", program: "http", variant: "bare", ...web, transports: ["http"] },
+  { id: "http2", title: "node:http2", program: "http", variant: "bare", ...web, transports: ["h2"] },
+  {
+    id: "upgraded",
+    title: "ws on node:http",
+    program: "upgraded",
+    variant: "bare",
+    services: ["echo"],
+    transports: ["upgraded"]
+  }
 ]
 const references = bare.flatMap(twice)
 
@@ -125,7 +152,29 @@ export const subjects: ReadonlyArray<Subject> = [
     transports: secured
   },
   { id: "finwait-rpc", title: "Effect's RPC on Finwait's server", program: "dropInRpc", variant: "effect", ...called },
-  { id: "finwait-rpc-drain", title: "Finwait, RpcDrain", program: "dropInRpc", variant: "drain", ...called }
+  { id: "finwait-rpc-drain", title: "Finwait, RpcDrain", program: "dropInRpc", variant: "drain", ...called },
+  {
+    id: "http-effect",
+    title: "node:http, Effect loaded",
+    program: "http",
+    variant: "loaded",
+    ...web,
+    transports: ["http"]
+  },
+  { id: "fastify", title: "fastify", program: "fastify", variant: "default", ...web },
+  // It refuses what is asked while it closes, unless told.
+  {
+    id: "fastify-answering",
+    title: "fastify, return503OnClosing: false",
+    program: "fastify",
+    variant: "answering",
+    ...web,
+    modes: ["hold"]
+  },
+  { id: "effect-http", title: "Effect, HttpServer.serve", program: "effectHttp", variant: "serve", ...apps },
+  { id: "effect-router", title: "Effect, HttpRouter.serve", program: "effectHttp", variant: "router", ...web },
+  { id: "finwait-http", title: "Finwait, HttpServer.serve", program: "dropInHttp", variant: "serve", ...apps },
+  { id: "finwait-router", title: "Finwait, HttpRouter.serve", program: "dropInHttp", variant: "router", ...web }
 ]
 
 /** The subjects of a row that can run here; only those that are asked for, if it is not all of them. */

@@ -34,13 +34,14 @@ const gain = (row: RowResult, subject: string): ReadonlyArray<string> => {
   return [`${ratio.median.toFixed(2)} of it without (${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)})`]
 }
 
-const remarks = (row: RowResult, { errors, ownCpu, resets, subject, unanswered }: Result): string =>
+const remarks = (row: RowResult, { errors, open, ownCpu, resets, subject, unanswered }: Result): string =>
   [
     ...gain(row, subject),
     ...(ownCpu > busyShare ? [`load generator at ${Math.round(ownCpu * 100)} %`] : []),
     ...(errors > 0 ? [`${errors} errors`] : []),
     ...(resets > 0 ? [`${resets} resets`] : []),
-    ...(unanswered > 0 ? [`${unanswered} unanswered`] : [])
+    ...(unanswered > 0 ? [`${unanswered} unanswered`] : []),
+    ...(open > 0 ? [`${open} still open`] : [])
   ].join(", ")
 
 /** Columns beside each other, the first to the left and the others to the right. */

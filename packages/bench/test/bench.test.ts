@@ -45,6 +45,21 @@ const generators = [
 /** Ten processes for a kind of work: it only has to end. */
 const enough = 120_000
 
+const result = (subject: string, values: ReadonlyArray<number>): Rounds.Result => ({
+  subject,
+  values,
+  cpuMicros: 1,
+  ownCpu: 0.5,
+  errors: 0,
+  unanswered: 0,
+  resets: 0,
+  open: 0,
+  p99Micros: 0
+})
+
+const isWebDrain = ({ figure, transport }: Rows.Row): boolean =>
+  figure === "closing" && (transport === "http" || transport === "h2" || transport === "upgraded")
+
 const measures = async (row: Rows.Row, native: Native.Native | undefined, only: ReadonlyArray<string>) => {
   const options = { rounds: 1, seconds: 0.1, warmSeconds: 0, native, only, progress: () => {} }
   const measured = await Rounds.measure(row, options)
@@ -55,10 +70,13 @@ const measures = async (row: Rows.Row, native: Native.Native | undefined, only: 
   // Linux counts what a thread has run when it is taken off its core: one of so short a sample may have no count.
   const counted = measured.results.filter(({ cpuMicros }) => cpuMicros > 0)
   if (row.figure === "operations" && process.platform === "linux") assert.isNotEmpty(counted)
-  for (const { errors, resets, subject, values } of measured.results) {
+  for (const { errors, open, resets, subject, unanswered, values } of measured.results) {
     assert.strictEqual(values.length, 1, subject)
     if (row.figure !== "memory") assert.isAbove(values[0]!, 0, subject)
-    assert.deepStrictEqual({ errors, resets }, { errors: 0, resets: 0 }, subject)
+    // Others end who has just asked, or never who keeps asking.
+    if (isWebDrain(row) && !subject.startsWith("finwait-")) continue
+    assert.deepStrictEqual({ errors, open, resets }, { errors: 0, open: 0, resets: 0 }, subject)
+    if (isWebDrain(row) && row.transport !== "upgraded") assert.strictEqual(unanswered, 0, subject)
   }
 }
 
@@ -71,8 +89,7 @@ describe.each(kinds.map((row) => [row.title, row] as const))("%s", (_, row) => {
 
   it("every subject is measured", () => measures(row, native, ids), enough)
 
-  // That of TLS is always in Node.
-  if (row.transport === "tls") return
+  if (Rows.needsNodesGenerator(row)) return
   it.runIf(native !== undefined)(
     "as well with the load generator in Node",
     () => measures(row, undefined, [ids[0]!, ids.find((id) => id.startsWith("finwait-"))!]),
@@ -90,6 +107,33 @@ it("the campaign's rate is read from what it prints", async () => {
     progress: () => {}
   })
   assert.isAbove(results[0]!.values[0]!, 0)
+})
+
+it.each(generators)("a last answer is one, and a refusal is none (generator %s)", async (_, native) => {
+  const row = small(Rows.rowOf("http-drain"))
+  const lost = async (id: string) => {
+    const subject = Subjects.subjects.find((subject) => subject.id === id)!
+    const server = await Processes.Server.start(subject, row, native)
+    const { open, unanswered } = await Rounds.sample(subject, server, row, native, 0.05)
+    await server.kill()
+    return { open, unanswered }
+  }
+  // A tenth of twenty are busy when it says 503.
+  assert.deepStrictEqual(await lost("fastify"), { open: 0, unanswered: 2 })
+  assert.deepStrictEqual(await lost("finwait-http"), { open: 0, unanswered: 0 })
+})
+
+it("who is open when nobody waits any longer is counted", async () => {
+  const row = { ...small(Rows.rowOf("http-drain-work")), patienceSeconds: 0.5 }
+  // Effect's waits for who keeps asking.
+  const subject = Subjects.subjects.find(({ id }) => id === "effect-http")!
+  const server = await Processes.Server.start(subject, row, native)
+  const { open, value } = await Rounds.sample(subject, server, row, native, 0.05)
+  await server.kill()
+  assert.strictEqual(open, 2)
+  assert.isAtLeast(value, 0.5)
+  const results = [{ ...result("effect-http", [value]), open }]
+  assert.include(Text.rowText({ row: "http-drain", results }), "2 still open")
 })
 
 describe("a server that does not do its work", () => {
@@ -124,7 +168,7 @@ describe("a server that does not do its work", () => {
       () => "started",
       (error: Error) => error.message
     )
-    assert.match(failed, /^the server of "node:net" ended with 1: [^]*nothing\.ts/)
+    assert.match(failed, /^the server of "node:net" ended with 1: [^]*nothing\.js/)
   })
 
   it.each(generators)("is an error when it ends in the middle (generator %s)", async (_, native) => {
@@ -160,16 +204,6 @@ describe("the figures", () => {
     assert.deepStrictEqual(Statistics.ratios([10, 30], [20, 10]), [0.5, 3])
   })
 
-  const result = (subject: string, values: ReadonlyArray<number>): Rounds.Result => ({
-    subject,
-    values,
-    cpuMicros: 1,
-    ownCpu: 0.5,
-    errors: 0,
-    unanswered: 0,
-    resets: 0,
-    p99Micros: 0
-  })
   const run = (row: string, finwait: number, again: number): Report.Run => ({
     date: "2020-01-01",
     machine: Report.machine("C"),
@@ -342,14 +376,15 @@ describe("a profile", () => {
     frame(5, "runLoop", "file:///somewhere/node_modules/effect/dist/internal/effect.js"),
     frame(6, "take", "file:///somewhere/packages/finwait/dist/internal/input.js"),
     frame(7, "", "file:///somewhere/packages/bench/src/servers/finwait.ts"),
-    frame(8, "dataMessage", "file:///somewhere/node_modules/ws/lib/receiver.js")
+    frame(8, "dataMessage", "file:///somewhere/node_modules/ws/lib/receiver.js"),
+    frame(9, "routeHandler", "file:///somewhere/node_modules/fastify/lib/route.js")
   ]
 
   it("adds up by whose code it is, for an operation, of the last part alone", () => {
-    const samples = [3, 3, 1, 2, 3, 4, 5, 6, 7, 6, 8]
-    const timeDeltas = [1e6, 1e6, 1e6, 10, 20, 30, 40, 50, 60, 50, 5]
+    const samples = [3, 3, 1, 2, 3, 4, 5, 6, 7, 6, 8, 9]
+    const timeDeltas = [1e6, 1e6, 1e6, 10, 20, 30, 40, 50, 60, 50, 5, 4]
     assert.deepStrictEqual(Profile.addUp({ nodes, samples, timeDeltas }, 0.5, 10), {
-      micros: { garbage: 1, system: 2, node: 3, ws: 0.5, effect: 4, finwait: 10, handler: 6 },
+      micros: { garbage: 1, system: 2, node: 3, ws: 0.5, fastify: 0.4, effect: 4, finwait: 10, handler: 6 },
       functions: [
         { name: "take (input.js)", micros: 10 },
         { name: "(anonymous) (finwait.ts)", micros: 6 },
@@ -357,7 +392,8 @@ describe("a profile", () => {
         { name: "onread (stream_base_commons)", micros: 3 },
         { name: "writev", micros: 2 },
         { name: "(garbage collector)", micros: 1 },
-        { name: "dataMessage (receiver.js)", micros: 0.5 }
+        { name: "dataMessage (receiver.js)", micros: 0.5 },
+        { name: "routeHandler (route.js)", micros: 0.4 }
       ]
     })
   })

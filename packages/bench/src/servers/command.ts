@@ -1,11 +1,11 @@
 /**
- * What every server program of the benchmark understands: where to listen, which variant, which service; and on standard
- * input the line `close`, or its end.
+ * What every server program of the benchmark understands: where to listen, which variant, which service, of how many
+ * bytes; and on standard input the line `close`, or its end.
  */
 import { createInterface } from "node:readline"
 import type { Service, Transport } from "../rows.ts"
 
-const [listen = "tcp", variant = "", service = "echo"] = process.argv.slice(2)
+const [listen = "tcp", variant = "", service = "echo", size = "64"] = process.argv.slice(2)
 
 const isPath = listen.includes("/")
 
@@ -13,7 +13,8 @@ export const command = {
   transport: isPath ? "unix" : (listen as Transport),
   path: isPath ? listen : undefined,
   variant,
-  service: service as Service
+  service: service as Service,
+  size: Number(size)
 }
 
 export const backlog = 4096

@@ -13,17 +13,17 @@ export const listening = (
 ): Layer.Layer<SocketServer.SocketServer, SocketServer.SocketServerError> => {
   const address = { host: "127.0.0.1", port: 0, backlog }
   switch (command.transport) {
-    case "tcp":
-      return module.layer({ ...address, noDelay: true })
     case "unix":
       return module.layer({ path: command.path, backlog })
     case "tls":
       return module.layerTls({ ...address, noDelay: true, ...certificate() })
     case "ws":
       return module.layerWebSocket(address)
+    default:
+      return module.layer({ ...address, noDelay: true })
   }
 }
 
 /** Tells on which port it is. */
-export const announce = ({ address }: SocketServer.SocketServer["Service"]): void =>
+export const announce = ({ address }: { readonly address: NetAddress.SocketAddress }): void =>
   ready(NetAddress.isInetAddress(address) ? address.port : 0)

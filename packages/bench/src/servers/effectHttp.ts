@@ -1,0 +1,5 @@
+/** Effect's own `NodeHttpServer`. */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { serveApp } from "./apps.ts"
+
+serveApp(NodeHttpServer)
