@@ -30,7 +30,8 @@
  *   connection whose last answer did not say so may ask once more within `keepAliveGrace` of it, because the question may
  *   be on its way; then it gets FIN. Whoever has been idle for longer gets it at once.
  * - HTTP/2 sessions are told GOAWAY; their open streams finish, and what comes too late is refused and may be asked again.
- * - Upgraded connections are told 1001, event streams end with a comment (`upgrades`, `eventStreams`).
+ * - The input of a WebSocket's handler ends; when it is done with what it has in hand the peer is told 1001. Event streams
+ *   end with a comment (`upgrades`, `eventStreams`).
  * - Half of a request is waited for until the drain's deadline and answered with 408. Handlers that still run then are
  *   interrupted, and answered for with 503, those as well that cannot be interrupted: Effect lets a router's handlers be
  *   (but for routes that are `uninterruptible`), and an app that `HttpServer.serve` is given only where it says so
@@ -51,7 +52,7 @@ import * as Effects from "@effect/platform-node/NodeHttpServer"
 import type * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Etag from "effect/http/Etag"
@@ -81,8 +82,9 @@ import * as Tls from "node:tls"
 import { askedAddress } from "./internal/addresses.ts"
 import { type HandshakeLimits, handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import { HttpAcceptor, type HttpServer as NodeServer } from "./internal/httpAcceptor.ts"
-import type { HttpConnection } from "./internal/httpConnection.ts"
-import { continueWhenRead, discardRest, ended, endingEvents, Upgrades } from "./internal/httpServe.ts"
+import { connectionOf, type HttpConnection } from "./internal/httpConnection.ts"
+import { continueWhenRead, discardRest, ended, endingEvents } from "./internal/httpServe.ts"
+import { UpgradedWebSocket, Upgrades } from "./internal/httpUpgrades.ts"
 import { impersonate, type Impersonated } from "./internal/impersonate.ts"
 import { listenOn } from "./internal/listen.ts"
 import { millisOf, wordOf } from "./internal/options.ts"
@@ -139,8 +141,9 @@ export interface Options
    */
   readonly keepAliveGrace?: Duration.Input | undefined
   /**
-   * When upgraded connections are told to end. `announcement` (default): when the drain begins; a WebSocket gets a close
-   * frame, code 1001, and has `close.lingerIdleTimeout` to answer it. `deadline`: when the time for handlers has passed.
+   * When upgraded connections are told to end. `announcement` (default): when the drain begins; the input of a WebSocket's
+   * handler ends as if the peer had said goodbye, and behind what it still sends the peer gets a close frame, code 1001.
+   * `deadline`: when the time for handlers has passed.
    */
   readonly upgrades?: "announcement" | "deadline" | undefined
   /**
@@ -184,9 +187,9 @@ const converse = (connection: Connection): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     const http = Transport.of(connection) as HttpConnection
     let over: (() => void) | undefined
-    http.converse(() => {
+    http.converse((isCut) => {
       over?.()
-      resume(Exit.void)
+      resume(isCut ? Effect.asVoid(connection.abort) : Exit.void)
     })
     return Effect.callback<void>((resume) => {
       over = () => resume(Exit.void)
@@ -204,8 +207,9 @@ const accepting = (server: NodeServer, options: Options, handshakes: HandshakeLi
     const sockets = { noDelay: true, highWaterMark, keepAlive, keepAliveInitialDelay }
     const base = yield* listenOn(askedAddress(options), { server: sockets, listen, onSocket: () => {} })
     impersonate(server, base.server, acceptor.closeServer)
-    if (!(server instanceof Tls.Server)) return acceptor.over(base)
-    return acceptor.over(yield* speakingTls(base, server, handshakes, "end"))
+    const isListening = () => base.server.listening
+    if (!(server instanceof Tls.Server)) return acceptor.over(base, isListening)
+    return acceptor.over(yield* speakingTls(base, server, handshakes, "end"), isListening)
   })
 
 /**
@@ -264,6 +268,7 @@ const start = Effect.fnUntraced(function* (
   const handshakes = handshakeLimits(options)
   const policy = ClosePolicy.override(yield* ClosePolicy.CurrentClosePolicy, options.close)
   const node = evaluate()
+  if (node.listening) return yield* failed(new Error("the server listens already: NodeHttpServer listens for it"))
   /** Of each `serve`: what its requests run in. */
   const requests = new Set<Scope.Closeable>()
   const acceptor = new HttpAcceptor(node, {
@@ -274,7 +279,12 @@ const start = Effect.fnUntraced(function* (
     }
   })
   // Of Node's, which has its own to end: the looking after its timeouts.
-  const closeNode = (node as Http.Server).close.bind(node, () => {})
+  const close = (node as Http.Server).close.bind(node, () => {})
+  let isClosed = false
+  const closeNode = () => {
+    if (!isClosed) close()
+    isClosed = true
+  }
   const isFull = options.connectionsMax === undefined && node.maxConnections !== undefined
   const overflow = options.overflow ?? (isFull ? "refuse" : undefined)
   const waitingMax = overflow === "refuse" ? 0 : options.waitingMax
@@ -300,6 +310,7 @@ const start = Effect.fnUntraced(function* (
     }),
     failed
   )
+  yield* Effect.addFinalizer(() => Effect.sync(closeNode))
   const { connections, drain } = server
   acceptor.onClose = (closed) => Effect.runFork(drain.begin).addObserver(closed)
   if (spreadMillis > 0) {
@@ -311,10 +322,12 @@ const start = Effect.fnUntraced(function* (
     )
   }
   const upgrades = new Upgrades({
-    closeTimeout: Math.min(Duration.toMillis(policy.lingerIdleTimeout), 2 ** 31 - 1),
     ...options.websocket,
+    // How long a silent peer is waited for is the close policy's to say.
+    closeTimeout: 2 ** 31 - 1,
     noServer: true,
-    clientTracking: false
+    clientTracking: false,
+    WebSocket: UpgradedWebSocket
   } as object)
 
   const serve = Effect.fnUntraced(function* (httpApp: App, middleware?: HttpMiddleware) {
@@ -325,9 +338,16 @@ const start = Effect.fnUntraced(function* (
     const onUpgrade = yield* Effects.makeUpgradeHandler(Effect.succeed(upgrades), app, applied) as Effect.Effect<
       (...event: ReadonlyArray<unknown>) => void
     >
-    const onRequest: Http.RequestListener = (request, response) => {
+    const answer: Http.RequestListener = (request, response) => {
       handler(request, response)
       if (request.httpVersionMajor === 1) discardRest(response)
+    }
+    const onRequest: Http.RequestListener = (request, response) => {
+      if (connectionOf(request.socket)?.isDraining !== true) return answer(request, response)
+      // Which one is the last of those that have come together is known when all have been read.
+      setImmediate(() => {
+        if (!response.destroyed) answer(request, response)
+      })
     }
     const onContinue: Http.RequestListener = (request, response) => {
       continueWhenRead(request, response)
@@ -338,7 +358,11 @@ const start = Effect.fnUntraced(function* (
     requests.add(scope)
     acceptor.open()
     yield* Effect.addFinalizer(() =>
-      (options.disablePreemptiveShutdown === true ? Effect.void : Effect.andThen(drain.begin, ended(scope))).pipe(
+      (options.disablePreemptiveShutdown === true
+        ? Effect.void
+        : // What was forced has had its time.
+          Effect.flatMap(drain.begin, ({ clean }) => (clean ? ended(scope) : Effect.void))
+      ).pipe(
         Effect.andThen(
           Effect.sync(() => {
             events.off("request", onRequest).off("checkContinue", onContinue).off("upgrade", onUpgrade)

@@ -21,7 +21,7 @@ const endless = (contentType: string, begun: Effect.Effect<unknown>): App =>
   Effect.succeed(
     HttpServerResponse.stream(
       Stream.concat(
-        Stream.make(new TextEncoder().encode("begun")),
+        Stream.make(new TextEncoder().encode("begun\n\n")),
         Stream.fromEffect(Effect.andThen(begun, Effect.never))
       ),
       { contentType }
@@ -210,7 +210,7 @@ export const closing: ReadonlyArray<Row> = [
         const { body, broken } = yield* Fiber.join(asking)
         return { body, broken }
       }),
-    expected: both({ body: "begun", broken: "ECONNRESET" })
+    expected: both({ body: "begun\n\n", broken: "ECONNRESET" })
   },
   {
     what: "a stream of events",
@@ -227,10 +227,10 @@ export const closing: ReadonlyArray<Row> = [
       }),
     expected: (protocol) => ({
       effect: {
-        body: "begun",
+        body: "begun\n\n",
         broken: protocol === "http" || protocol === "https" ? "ECONNRESET" : "ERR_HTTP2_STREAM_ERROR"
       },
-      finwait: { body: "begun: the server is going away\n\n", broken: undefined },
+      finwait: { body: "begun\n\n: the server is going away\n\n", broken: undefined },
       because: "who listens to events connects again, and need not be waited for"
     })
   },

@@ -1,7 +1,7 @@
 /** Node's own limits, and its answers to what is no HTTP. */
 import { Deferred, Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
-import { both } from "../contract/Row.ts"
+import { both, differ } from "../contract/Row.ts"
 import { turns } from "../contract/world.ts"
 import { ask, ends, exchange, get, hears, lines, post, raw, sends, wire } from "./client.ts"
 import type { Row } from "./Row.ts"
@@ -110,13 +110,30 @@ export const limits: ReadonlyArray<Row> = [
     undefined,
     url
   ),
-  sent(
-    "garbage behind a request that is worked on",
-    `${get("/")}garbage\r\n\r\n`,
-    { wire: nodes("400 Bad Request"), end: "FIN" },
-    undefined,
-    Effect.as(turns, HttpServerResponse.text("x"))
-  ),
+  {
+    what: "garbage behind a request that is worked on",
+    over: ["http"],
+    see: (world) =>
+      Effect.flatMap(world.serve(Effect.as(turns, HttpServerResponse.text("x"))), (listening) =>
+        exchange(listening, `${get("/")}garbage\r\n\r\n`)
+      ),
+    expected: differ(
+      "what was asked for before is answered",
+      { wire: nodes("400 Bad Request"), end: "FIN" },
+      {
+        wire: lines(
+          "HTTP/1.1 200 OK",
+          "content-type: text/plain",
+          "content-length: 1",
+          "Date: today",
+          "Connection: close",
+          "",
+          "x"
+        ),
+        end: "FIN"
+      }
+    )
+  },
   sent(
     "half of a head within headersTimeout",
     "GET / HTTP/1.1\r\nHo",

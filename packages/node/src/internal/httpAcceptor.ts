@@ -14,6 +14,7 @@ import type * as Net from "node:net"
 import * as Tls from "node:tls"
 import { connectionOf, connectionOfRequest, HttpConnection, type HttpHost } from "./httpConnection.ts"
 import { NodeTransport } from "./transport.ts"
+import { onNextTurns } from "./turns.ts"
 
 export type HttpServer = Http.Server | Http2.Http2Server | Http2.Http2SecureServer
 
@@ -31,6 +32,11 @@ const stepMillis = 10
 
 /** The members that every kind of server has, and the listener of each event. */
 type Server = Http.Server
+
+/** Node's, from 24 on. */
+interface Upgrading {
+  shouldUpgradeCallback?: (request: Http.IncomingMessage) => boolean
+}
 
 /** Who hears of a connection, and begins to speak HTTP on it. */
 type Handed = ReadonlyArray<(socket: Net.Socket) => void>
@@ -52,6 +58,9 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
   /** Those who have come before there was anybody to answer. */
   private readonly unanswered: Array<Net.Socket> = []
   private isOpen = false
+  private isListening = () => false
+  /** Those who hear of the drain when nobody can connect any more. */
+  private readonly untold: Array<() => void> = []
   /** Those in their grace; all have the same, so the first is always the next. */
   private readonly graced = new Map<HttpConnection, number>()
   private timer: NodeJS.Timeout | undefined
@@ -69,10 +78,23 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
     this.listen()
   }
 
-  /** What accepts for it. */
-  over(base: Acceptor): this {
+  /** What accepts for it, and whether it still does. */
+  over(base: Acceptor, isListening: () => boolean): this {
     this.base = base
+    this.isListening = isListening
     return this
+  }
+
+  whenDeaf(tell: () => void): void {
+    if (!this.isListening()) return tell()
+    if (this.untold.push(tell) > 1) return
+    onNextTurns({
+      turn: () => {
+        if (this.isListening()) return true
+        for (const one of this.untold.splice(0)) one()
+        return false
+      }
+    })
   }
 
   get address(): Address.Address {
@@ -111,6 +133,13 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
   // What Node's server tells ------------------------------------------------------------------------------------------
 
   private listen(): void {
+    const server = this.server as Server & Upgrading
+    const upgrades = server.shouldUpgradeCallback
+    // What clients offer with every request, and nobody takes: it is answered as any other.
+    if (upgrades !== undefined) {
+      server.shouldUpgradeCallback = (request) =>
+        request.headers.upgrade?.toLowerCase() !== "h2c" && upgrades.call(server, request)
+    }
     this.server
       .on("request", onRequest)
       .on("checkContinue", onRequest)
@@ -144,7 +173,7 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
 
   hand(socket: Net.Socket): void {
     if (!this.isOpen) return void this.unanswered.push(socket)
-    if (socket.destroyed) return
+    if (socket.destroyed || connectionOf(socket)?.isOver === true) return
     if (this.handed === undefined) this.server.emit("connection", socket)
     else for (const listener of this.handed) listener.call(this.server, socket)
     // It was accepted paused.

@@ -42,6 +42,8 @@ export interface HttpHost {
   hand(socket: Net.Socket): void
   /** Calls `look` when its grace may be over. */
   grace(connection: HttpConnection, until: number): void
+  /** Tells when nobody can connect any more: who is told to end connects again at once. */
+  whenDeaf(tell: () => void): void
   /** The time for answers is over: interrupts all who still work on one. */
   interruptRequests(): void
 }
@@ -49,16 +51,19 @@ export interface HttpHost {
 /** Told at the announcement, and to who comes later at once. */
 type Announced = () => void
 
-/** Going away, as RFC 6455 has it (7.4.1). */
+/** Codes of RFC 6455 (7.4.1). */
+const allDone = 1000
 const goingAway = 1001
+const failed = 1011
 
+const unavailable = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
 const requestTimeout = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"
 
 export class HttpConnection extends Inspectable.Class implements Transport, Arriving {
   readonly pipe: NodeTransport
   readonly socket: Net.Socket
   private readonly host: HttpHost
-  private onOver: (() => void) | undefined
+  private onOver: ((isCut: boolean) => void) | undefined
   isOver = false
   private isLent = false
   private lent: HttpConnection["lentBytes"] | undefined
@@ -69,7 +74,7 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   private isHurried = false
   private announced: Array<Announced> | undefined
   /** Answers that are not given yet: to requests that came one behind the other there may be several. */
-  private readonly pending: Array<Http.ServerResponse> = []
+  private readonly pending = new Set<Http.ServerResponse>()
   /** The one that says that it is the last, and whether it would have been one of many. */
   private marked: Http.ServerResponse | undefined
   private markedKept = false
@@ -78,9 +83,11 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   /** Since when nothing has been asked for. */
   private idleAt = performance.now()
   /** What had arrived by then: more is the beginning of a request. */
-  private arrivedBefore: number
+  private arrivedBefore = 0
   private session: Http2.ServerHttp2Session | undefined
   private isUpgraded = false
+  /** What had been written when it was asked for. */
+  private writtenBefore = 0
   private webSocket: WebSocket | undefined
 
   constructor(pipe: NodeTransport, host: HttpHost) {
@@ -88,15 +95,17 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     this.pipe = pipe
     this.socket = pipe.socket
     this.host = host
-    this.arrivedBefore = this.socket.bytesRead
     ;(this.socket as Carrier)[key] = this
   }
 
   // The conversation --------------------------------------------------------------------------------------------------
 
-  /** Begins it; `onOver` is told once, when nothing more is to be said. */
-  converse(onOver: () => void): void {
-    if (this.isOver) return onOver()
+  /**
+   * Begins it; `onOver` is told once, when nothing more is to be said, or that an answer was cut: to a client that counts
+   * on the end, FIN would make it look whole.
+   */
+  converse(onOver: (isCut: boolean) => void): void {
+    if (this.isOver) return onOver(false)
     this.onOver = onOver
     const socket = this.pipe.lend()
     this.isLent = true
@@ -104,30 +113,44 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     socket.on("end", onEnd).on("finish", onSpent).on("close", onSpent)
     // Node's HTTP has this done when it has written its last answer, and would destroy the socket then.
     socket.destroySoon = endSoon
+    socket.destroy = destroyLent
     this.host.hand(socket)
   }
 
-  over(): void {
+  over(isCut = false): void {
     if (this.isOver) return
     this.isOver = true
     const { onOver } = this
     this.onOver = undefined
-    onOver?.()
+    onOver?.(isCut)
+  }
+
+  /** Whether the socket, if it were destroyed now, would take an answer with it for which there is no more time. */
+  get cutsAnswer(): boolean {
+    if (!this.isHurried || !this.isLent || this.isOver || this.socket.readableEnded) return false
+    return [...this.pending].some(({ writableFinished }) => !writableFinished)
   }
 
   /** Requests have come, of which this is the last. */
   onRequest(response: Http.ServerResponse): void {
-    this.pending.push(response)
+    this.pending.add(response)
+    ;(response as Carrier)[key] = this
     response.on("close", onResponseClose)
     if (this.isDraining) this.markLast()
     if (this.isHurried) this.answerAll()
+  }
+
+  private get lastPending(): Http.ServerResponse | undefined {
+    let last: Http.ServerResponse | undefined
+    for (last of this.pending);
+    return last
   }
 
   /** Says that the connection ends behind this answer, and behind none before it: that would drop this one. */
   private markLast(): void {
     const { marked } = this
     if (marked !== undefined && !marked.headersSent) marked.shouldKeepAlive = this.markedKept
-    const last = this.pending.at(-1)
+    const last = this.lastPending
     if (last === undefined || last.headersSent || last.req.httpVersionMajor !== 1) return
     this.marked = last
     this.markedKept = last.shouldKeepAlive
@@ -139,17 +162,24 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     // Who can be interrupted answers the same by itself, in this turn.
     onNextTurn(() => {
       for (const response of this.pending) if (!response.headersSent) response.writeHead(503).end()
+      // Who was to be upgraded, and has not been.
+      if (this.isUpgraded && this.isLent && this.socket.bytesWritten === this.writtenBefore) this.refuse(unavailable)
     })
   }
 
   onResponseClose(response: Http.ServerResponse): void {
-    const at = this.pending.indexOf(response)
-    if (at >= 0) this.pending.splice(at, 1)
-    if (this.pending.length > 0 || this.session !== undefined) return
+    this.pending.delete(response)
+    if (this.pending.size > 0 || this.session !== undefined) return
     this.idleAt = performance.now()
-    this.arrivedBefore = this.socket.bytesRead
+    this.arrivedBefore = this.arrived
     if (this.refusal !== undefined) this.refuse(this.refusal)
     else if (this.isDraining) this.look()
+  }
+
+  /** What had not come when its answer was given has been read as well. */
+  onRest(): void {
+    this.arrivedBefore = this.arrived
+    if (this.isDraining) this.look()
   }
 
   onSession(session: Http2.ServerHttp2Session): void {
@@ -162,16 +192,22 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   onUpgrade(): void {
     this.isUpgraded = true
+    this.writtenBefore = this.socket.bytesWritten
   }
 
   onWebSocket(webSocket: WebSocket): void {
     this.webSocket = webSocket
-    if (this.isDraining) this.look()
+    if (this.isDraining) awaitQuiet(this, () => this.look())
+  }
+
+  /** The code for a WebSocket that its handler is done with: one whose input has ended has failed, to Effect. */
+  goodbyeOf(code: number | undefined): number | undefined {
+    return this.isDraining && (code === allDone || code === failed) ? goingAway : code
   }
 
   /** Nothing was asked for within Node's `keepAliveTimeout`; or nothing moved within the server's `timeout`. */
   onTimeout(): void {
-    if (this.pending.length > 0 || this.isUpgraded || this.session !== undefined) this.socket.destroy()
+    if (this.pending.size > 0 || this.isUpgraded || this.session !== undefined) this.socket.destroy()
     else this.over()
   }
 
@@ -180,31 +216,39 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     if (!this.isLent || this.isOver) return
     const { socket } = this
     if (!socket.writable) return void socket.destroy(error)
-    this.refusal ??= answer
-    // What was asked for before is answered before.
-    if (this.pending.length === 0) this.refuse(this.refusal)
+    const last = this.lastPending
+    // It is about the body of a request that is worked on.
+    if (last?.req.complete === false) {
+      if ([...this.pending].some(({ headersSent }) => headersSent)) return void socket.destroy(error)
+      return this.refuse(answer)
+    }
+    // What was asked for before is answered, and that is the last word.
+    this.refusal ??= last === undefined ? answer : ""
+    if (last === undefined) this.refuse(this.refusal)
     else this.markLast()
   }
 
   private refuse(answer: string): void {
     if (this.isOver) return
-    if (this.socket.writable) this.socket.write(answer)
+    if (answer !== "" && this.socket.writable) this.socket.write(answer)
     this.over()
   }
 
   /** The peer has ended. Node ends our side, too, and nobody waits for an answer any more. */
   onPeerEnd(): void {
-    if (this.pending.length === 0 && !this.isUpgraded && this.session === undefined) this.over()
+    if (this.pending.size === 0 && !this.isUpgraded && this.session === undefined) this.over()
   }
 
   // The drain ---------------------------------------------------------------------------------------------------------
 
   /** The drain is announced when what had arrived is asked for. */
   catchUp(callback: () => void): void {
-    const isFirst = this.begin()
-    awaitQuiet(this, () => {
-      callback()
-      if (isFirst) this.look()
+    this.host.whenDeaf(() => {
+      const isFirst = this.begin()
+      awaitQuiet(this, () => {
+        callback()
+        if (isFirst) this.look()
+      })
     })
   }
 
@@ -256,17 +300,25 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
       if (!this.session.closed) this.session.close()
       return
     }
-    if (this.isUpgraded) {
-      if (this.host.tellsUpgraded || this.isHurried) this.webSocket?.close(goingAway)
-      return
-    }
-    if (this.pending.length > 0) return
+    if (this.isUpgraded) return this.lookUpgraded()
+    if (this.pending.size > 0) return
     if (this.isHurried) return this.endIdle()
     // Half of a request: the rest may be long in coming, and is awaited as the answer would be.
     if (this.arrived > this.arrivedBefore) return
     const until = this.idleAt + this.host.graceMillis
     if (performance.now() < until) this.host.grace(this, until)
     else this.over()
+  }
+
+  /**
+   * The input of its handler ends, as if the peer had said goodbye; what it has in hand it can still send, and when it is
+   * done the peer is told that the server goes away.
+   */
+  private lookUpgraded(): void {
+    const { webSocket } = this
+    if (webSocket === undefined || webSocket.readyState !== webSocket.OPEN) return
+    if (this.isHurried) webSocket.close(goingAway)
+    else if (this.host.tellsUpgraded) webSocket.emit("close", allDone, Buffer.alloc(0))
   }
 
   private endIdle(): void {
@@ -341,7 +393,10 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     this.lent = this.lentBytes
     this.isLent = false
     const { socket } = this
-    // Node's HTTP may have stopped reading, which only its own listener knows how to undo.
+    delete (socket as Partial<Net.Socket>).destroy
+    // Node's HTTP may have stopped reading, which only its own listener knows how to undo, and does not for as long as
+    // answers wait for each other.
+    ;(socket as { _paused?: boolean })._paused = false
     socket.emit("resume")
     socket.setTimeout(0)
     this.pipe.takeBack()
@@ -349,11 +404,13 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   reset(): void {
     this.over()
+    delete (this.socket as Partial<Net.Socket>).destroy
     this.pipe.reset()
   }
 
   release(): void {
     this.over()
+    delete (this.socket as Partial<Net.Socket>).destroy
     this.pipe.release()
   }
 }
@@ -363,11 +420,22 @@ export const connectionOfRequest = (request: Http.IncomingMessage | Http2.Http2S
   connectionOf("stream" in request ? request.stream.session : request.socket)
 
 function onResponseClose(this: Http.ServerResponse): void {
-  connectionOfRequest(this.req)?.onResponseClose(this)
+  connectionOf(this)?.onResponseClose(this)
 }
 
 function endSoon(this: Net.Socket): void {
   connectionOf(this)!.over()
+}
+
+/** Who destroys a socket in the middle of an answer at the deadline, without an error of the socket's own, cuts it. */
+function destroyLent(this: Net.Socket, error?: Error): Net.Socket {
+  const connection = connectionOf(this)!
+  if (error === undefined && connection.cutsAnswer) {
+    connection.over(true)
+    return this
+  }
+  delete (this as Partial<Net.Socket>).destroy
+  return this.destroy(error)
 }
 
 function onSpent(this: Net.Socket): void {

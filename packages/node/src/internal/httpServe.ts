@@ -11,12 +11,13 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Http from "node:http"
-import type { Duplex } from "node:stream"
-import * as WS from "ws"
 import { connectionOf } from "./httpConnection.ts"
 
 /** A comment, which clients of event streams read over (WHATWG HTML, 9.2.6): those who look see why it ends. */
 const lastComment = new TextEncoder().encode(": the server is going away\n\n")
+
+const endsEvent = (bytes: Uint8Array | undefined): boolean =>
+  bytes === undefined || /(?:\n\n|\r\r|\r\n\r\n)$/.test(Buffer.from(bytes.subarray(-4)).toString("latin1"))
 
 /** Ends streams of events when their connection is told that the server drains, with a last comment. */
 export const endingEvents = <E, R>(
@@ -26,7 +27,8 @@ export const endingEvents = <E, R>(
     const { body, headers } = response
     if (body._tag !== "Stream") return Effect.succeed(response)
     const type = headers["content-type"] ?? body.contentType
-    if (!type.startsWith("text/event-stream")) return Effect.succeed(response)
+    if (!/^text\/event-stream\b/i.test(type) || headers["content-encoding"] !== undefined)
+      return Effect.succeed(response)
     return HttpServerRequest.useSync((request) => {
       const connection = connectionOf(NodeHttpServerRequest.toIncomingMessage(request).socket)
       if (connection === undefined) return response
@@ -34,25 +36,14 @@ export const endingEvents = <E, R>(
         const forget = connection.onAnnounced(() => resume(Exit.void))
         return Effect.sync(forget)
       })
-      const events = Stream.concat(Stream.interruptWhen(body.stream, announced), Stream.make(lastComment))
+      let last: Uint8Array | undefined
+      const told = Stream.map(body.stream, (bytes) => (last = bytes))
+      // Behind half an event it would become a part of it.
+      const comment = Stream.suspend(() => (endsEvent(last) ? Stream.make(lastComment) : Stream.empty))
+      const events = Stream.concat(Stream.interruptWhen(told, announced), comment)
       return HttpServerResponse.setBody(response, HttpBody.stream(events, type))
     })
   })
-
-/** Upgrades to WebSockets, which their connections know. */
-export class Upgrades extends WS.WebSocketServer {
-  override handleUpgrade(
-    request: Http.IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    callback: (socket: WS.WebSocket, request: Http.IncomingMessage) => void
-  ): void {
-    super.handleUpgrade(request, socket, head, (webSocket, request) => {
-      callback(webSocket, request)
-      connectionOf(socket)?.onWebSocket(webSocket)
-    })
-  }
-}
 
 /**
  * Has `100 Continue` said when the application begins to read the body, and not before: who is refused sends none. Node ends
@@ -92,12 +83,14 @@ function onAnswered(this: Http.ServerResponse): void {
   const request = this.req
   if (request.complete || request.destroyed) return
   request.complete = true
+  const connection = connectionOf(request.socket)
+  request.once("end", () => connection?.onRest())
   let bytes = 0
   request.on("data", (chunk: Buffer) => {
     bytes += chunk.length
     if (bytes <= unreadBytesMax) return
     request.pause()
-    connectionOf(request.socket)?.over()
+    connection?.over()
   })
   request.resume()
 }

@@ -49,9 +49,12 @@ const bind = (server: Net.Server, options: Net.ListenOptions): Effect.Effect<voi
     const where = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
     const onError = (error: NodeJS.ErrnoException) => resume(Exit.fail(reasonOf(error)))
     server.once("error", onError)
+    // Its `signal` had been aborted.
+    const onAborted = () => onError(Object.assign(new Error("it was aborted"), { code: "ECANCELED" }))
+    server.once("close", onAborted)
     try {
       server.listen(where, () => {
-        server.off("error", onError)
+        server.off("error", onError).off("close", onAborted)
         resume(Exit.void)
       })
     } catch (error) {
