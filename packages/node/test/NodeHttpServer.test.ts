@@ -16,9 +16,11 @@ import type { Report } from "finwait/Drain"
 import * as Metrics from "finwait/Metrics"
 import { once } from "node:events"
 import * as Http from "node:http"
+import * as Http2 from "node:http2"
 import * as net from "node:net"
 import { join } from "node:path"
 import { WebSocket } from "ws"
+import { connectionOf } from "../src/internal/httpConnection.ts"
 import { folder, turn } from "./support/network.ts"
 
 type App = Effect.Effect<
@@ -184,6 +186,92 @@ describe("a drain", () => {
       assert.deepStrictEqual(client.answers, ["200", "200"])
       assert.match(client.text, /<\/slow>HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*<\/late>$/)
       assert.isTrue((yield* Fiber.join(drain)).clean)
+    })
+  )
+
+  live("answers all that come in one piece, when its handlers answer at once as well", () =>
+    Effect.gen(function* () {
+      const { app } = yield* gated
+      const server = yield* serving(app, { keepAliveGrace: "20 seconds" })
+      const client = yield* dial(server.port)
+      client.socket.write(request("/first"))
+      yield* client.answered(1)
+      const drain = yield* begins(server)
+      yield* announced(server)
+      client.socket.write(request("/a") + request("/b") + request("/c"))
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.deepStrictEqual(client.text.match(/<\/\w+>/g), ["</first>", "</a>", "</b>", "</c>"])
+      assert.strictEqual(client.text.match(/Connection: close/g)?.length, 1)
+      assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
+    })
+  )
+
+  live("answers a request that offers h2c as any other", () =>
+    Effect.gen(function* () {
+      const { app, began, gate } = yield* gated
+      const server = yield* serving(app)
+      const client = yield* dial(server.port)
+      client.socket.write(
+        request("/slow", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n")
+      )
+      yield* began.await
+      const drain = yield* begins(server)
+      yield* announced(server)
+      yield* gate.open
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.match(client.text, /^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*<\/slow>$/)
+      assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
+    })
+  )
+
+  live("reads on when Node had stopped reading, because answers waited for each other", () =>
+    Effect.gen(function* () {
+      const bytes = 1_000_000
+      const gate = yield* Latch.make(false)
+      const told = yield* Latch.make(false)
+      const body = Stream.concat(
+        Stream.fromEffect(Effect.as(told.open, new Uint8Array(100))),
+        Stream.fromEffect(Effect.as(gate.await, new Uint8Array(bytes)))
+      )
+      const app = Effect.map(pathOf, (path) =>
+        path === "/last"
+          ? HttpServerResponse.stream(body, { headers: { connection: "close" } })
+          : HttpServerResponse.text("x".repeat(60_000))
+      )
+      const server = yield* serving(app, { close: { lingerIdleTimeout: "300 millis" } })
+      const client = yield* dial(server.port)
+      client.socket.write(request("/last"))
+      yield* told.await
+      yield* Effect.promise(() => client.until(() => client.text.includes("\r\n\r\n")))
+      client.socket.pause()
+      client.socket.write(request("/more", `X: ${"y".repeat(8000)}\r\n`).repeat(60))
+      // What is answered in advance waits, until Node reads no more: the rest of the questions is unread.
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 200)))
+      yield* gate.open
+      // Longer than a silent peer is waited for.
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 800)))
+      client.socket.resume()
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.isAbove(client.text.length, bytes)
+      assert.isTrue(client.text.endsWith("\r\n0\r\n\r\n"))
+    })
+  )
+
+  live("does not take the rest of an upload, which came behind the answer, for half of a request", () =>
+    Effect.gen(function* () {
+      const server = yield* serving(Effect.succeed(HttpServerResponse.text("early")), { keepAliveGrace: 0 })
+      const client = yield* dial(server.port)
+      client.socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf")
+      yield* client.answered(1)
+      client.socket.write("x".repeat(996))
+      // Read, when this one has its answer.
+      const other = yield* dial(server.port)
+      other.socket.write(request())
+      yield* other.answered(1)
+      const report = yield* server.drain.begin
+      assert.isTrue(report.clean)
+      assert.strictEqual(yield* client.ended, "FIN")
+      assert.isFalse(client.text.includes("408"))
     })
   )
 
@@ -360,6 +448,25 @@ describe("a stream of events", () => {
       assert.strictEqual(yield* client.ended, "FIN")
       assert.isTrue(client.text.endsWith(": the server is going away\n\n\r\n0\r\n\r\n"))
       assert.deepStrictEqual(yield* drained(drain), { clean: true, outcomes: graceful(1) })
+    })
+  )
+
+  live("gets no comment in the middle of an event, nor when it is packed", () =>
+    Effect.gen(function* () {
+      for (const [first, headers] of [
+        ["data: 1\n\ndata: 2", {}],
+        ["data: 1\n\n", { "content-encoding": "x-none" }]
+      ] as const) {
+        const body = Stream.concat(Stream.make(new TextEncoder().encode(first)), Stream.fromEffect(Effect.never))
+        const app = Effect.succeed(HttpServerResponse.stream(body, { contentType: "Text/Event-Stream", headers }))
+        const server = yield* serving(app, { keepAliveGrace: 0, drain: { deadline: "200 millis" } })
+        const client = yield* dial(server.port)
+        client.socket.write(request())
+        yield* Effect.promise(() => client.until(() => client.text.includes(first.slice(-7))))
+        yield* server.drain.begin
+        yield* client.ended
+        assert.isFalse(client.text.includes("going away"))
+      }
     })
   )
 
@@ -597,6 +704,38 @@ describe("a server", () => {
       const [read, written] = [Metrics.bytesRead, Metrics.bytesWritten].map((one) => one.valueUnsafe(context).count)
       assert.deepStrictEqual([read, written], [client.socket.bytesWritten, client.text.length])
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+  )
+
+  live("forgets what a session of HTTP/2 has been answered", () =>
+    Effect.gen(function* () {
+      const node = Http2.createServer()
+      const sessions: Array<Http2.ServerHttp2Session> = []
+      node.on("session", (session) => sessions.push(session))
+      const server = yield* NodeHttpServer.make(() => node, listening)
+      yield* server.serve(Effect.succeed(HttpServerResponse.text("hello")))
+      const client = Http2.connect(`http://127.0.0.1:${portOf(server)}`)
+      yield* Effect.addFinalizer(() => Effect.sync(() => client.destroy()))
+      for (let asked = 0; asked < 50; asked++) {
+        const stream = client.request({ ":path": "/" })
+        yield* Effect.promise(() => once(stream.resume(), "close"))
+      }
+      yield* Effect.repeat(turn, { times: 10 })
+      const { pending } = connectionOf(sessions[0]) as unknown as { readonly pending: ReadonlySet<unknown> }
+      assert.strictEqual(pending.size, 0)
+    })
+  )
+
+  live("does not listen for one that listens already, nor when it is told not to", () =>
+    Effect.gen(function* () {
+      const node = Http.createServer().listen(0, "127.0.0.1")
+      yield* Effect.promise(() => once(node, "listening"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => node.close()))
+      const error = yield* Effect.flip(NodeHttpServer.make(() => node, listening))
+      assert.match(String(error.cause), /the server listens already/)
+      const signal = AbortSignal.abort()
+      const aborted = yield* Effect.flip(NodeHttpServer.make(Http.createServer, { ...listening, signal }))
+      assert.match(String(aborted.cause), /ECANCELED/)
+    })
   )
 
   live("does not start with an option that is none, or where it cannot", () =>
