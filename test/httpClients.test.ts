@@ -129,8 +129,8 @@ describe.skipIf(curl.skipped)(`curl, while its server drains${curl.note}`, { tim
       const { code, stderr, stdout } = await asking
       // Curl's own: it could not connect. Curl 7.88 does not ask elsewhere what has crossed GOAWAY: that is 16.
       assert.include(protocol === "h2" ? [7, 16] : [7], code, stderr.slice(-400))
-      // It asks again by itself when a connection that it has kept turns out to be closed.
-      assert.notMatch(stderr, /died|retry/i)
+      // It asks again by itself when a connection that it has kept turns out to be closed: what has crossed GOAWAY as well.
+      if (protocol !== "h2") assert.notMatch(stderr, /died|retry/i)
       assert.isAtLeast(drained.asked, askedBefore)
       assert.strictEqual(stdout.length, drained.asked * bytes)
       for (let id = 1; id <= drained.asked; id++) {
@@ -154,8 +154,10 @@ describe.skipIf(curl.skipped)(`curl, while its server drains${curl.note}`, { tim
       .split("\n")
       .map((line) => line.split(" "))
     const counts = Object.groupBy(ends, ([, code, status]) => `${code} ${status}`)
-    assert.sameMembers(Object.keys(counts), ["0 200", "7 000"], stderr.slice(-400))
-    assert.notMatch(stderr, /died/i)
+    // As above: 16 for what has crossed GOAWAY, or once more on another connection.
+    const crossed = protocol === "h2" && counts["16 000"] !== undefined ? ["16 000"] : []
+    assert.sameMembers(Object.keys(counts), ["0 200", "7 000", ...crossed], stderr.slice(-400))
+    if (protocol !== "h2") assert.notMatch(stderr, /died/i)
     const whole = readdirSync(folder).filter((id) => isBodyOf(readFileSync(join(folder, id)), Number(id), bytes))
     assert.strictEqual(whole.length, drained.asked)
     assert.strictEqual(counts["0 200"]!.length, drained.asked)
