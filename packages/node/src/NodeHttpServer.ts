@@ -82,7 +82,7 @@ import * as Tls from "node:tls"
 import { askedAddress } from "./internal/addresses.ts"
 import { type HandshakeLimits, handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import { HttpAcceptor, type HttpServer as NodeServer } from "./internal/httpAcceptor.ts"
-import { connectionOf, type HttpConnection } from "./internal/httpConnection.ts"
+import { connectionOfRequest, type HttpConnection } from "./internal/httpConnection.ts"
 import { continueWhenRead, discardRest, ended, endingEvents } from "./internal/httpServe.ts"
 import { UpgradedWebSocket, Upgrades } from "./internal/httpUpgrades.ts"
 import { impersonate, type Impersonated } from "./internal/impersonate.ts"
@@ -302,11 +302,7 @@ const start = Effect.fnUntraced(function* (
       connectionsMax: options.connectionsMax ?? node.maxConnections,
       connectionsPerPeerMax: options.connectionsPerPeerMax,
       overflow,
-      onDrained: (report) =>
-        Effect.andThen(
-          Effect.sync(() => closeNode()),
-          options.onDrained?.(report) ?? Effect.void
-        )
+      onDrained: (report) => Effect.andThen(Effect.sync(closeNode), options.onDrained?.(report) ?? Effect.void)
     }),
     failed
   )
@@ -343,7 +339,7 @@ const start = Effect.fnUntraced(function* (
       if (request.httpVersionMajor === 1) discardRest(response)
     }
     const onRequest: Http.RequestListener = (request, response) => {
-      if (connectionOf(request.socket)?.isDraining !== true) return answer(request, response)
+      if (connectionOfRequest(request)?.isDraining !== true) return answer(request, response)
       // Which one is the last of those that have come together is known when all have been read.
       setImmediate(() => {
         if (!response.destroyed) answer(request, response)

@@ -299,6 +299,7 @@ describe("a drain", () => {
       const clients = yield* Effect.all([dial(server.port), dial(server.port), dial(server.port)])
       clients[0].socket.write(request("/a"))
       yield* clients[0].answered(1)
+      // The first is idle for longer than the grace; the time itself is what is tested.
       yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 200)))
       clients[1].socket.write(request("/b"))
       yield* clients[1].answered(1)

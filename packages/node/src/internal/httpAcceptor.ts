@@ -140,13 +140,13 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
       server.shouldUpgradeCallback = (request) =>
         request.headers.upgrade?.toLowerCase() !== "h2c" && upgrades.call(server, request)
     }
-    this.server
+    server
       .on("request", onRequest)
       .on("checkContinue", onRequest)
       .on("upgrade", onUpgrade)
       .on("timeout", this.onTimeout)
       .on("clientError", this.onClientError)
-    ;(this.server as unknown as Http2.Http2Server).on("session", onSession)
+    ;(server as unknown as Http2.Http2Server).on("session", onSession)
   }
 
   /** Of a connection, or of a session of HTTP/2. */
