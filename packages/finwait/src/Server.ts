@@ -38,6 +38,7 @@ import type { Address, Input } from "./Address.ts"
 import type * as ClosePolicy from "./ClosePolicy.ts"
 import type { Connection } from "./Connection.ts"
 import type { Drain, Report } from "./Drain.ts"
+import { Conversation } from "./internal/conversation.ts"
 import { budgetOf, checkLimits } from "./internal/limits.ts"
 import { ServerImpl } from "./internal/server.ts"
 import type { Listener } from "./Listener.ts"
@@ -167,6 +168,17 @@ export const fromListener = Effect.fnUntraced(function* <E, R, RL = never, RD = 
   if (options.onListening !== undefined) yield* options.onListening(listener.address)
   return server
 })
+
+/**
+ * The handler of connections whose transport speaks by itself, as one that is lent to an HTTP library does: over when
+ * its conversation is, and hurried when the time for handlers has passed. For who makes a provider; a transport that has
+ * no `converse` is a defect.
+ *
+ * @see {@link fromListener}
+ * @category provider
+ * @since 0.1.0
+ */
+export const conversation = (connection: Connection): Effect.Effect<void> => new Conversation(connection)
 
 /**
  * A server as a layer, for `Layer.launch`.

@@ -120,6 +120,15 @@ export interface Transport {
    * in the outcome with those that went through here.
    */
   readonly lentBytes?: { readonly read: number; readonly written: number }
+  /**
+   * Lends the pipe to who speaks on it by itself; of one that can be, and of which nothing else is asked until then than
+   * `catchUp`, `reset` and `release`. `onOver` is told once, when nothing more is to be said; `isCut` that an answer was
+   * cut, for which there is no more time: to a peer that counts on its end, FIN would make it look whole. See
+   * `Server.conversation`.
+   */
+  converse?(onOver: (isCut: boolean) => void): void
+  /** There is no more time for answers, of a conversation that is not over. */
+  hurry?(): void
   /** Gives the descriptor back. What the system has taken is still sent, unless input is unread: that is a reset. */
   release(): void
   /**

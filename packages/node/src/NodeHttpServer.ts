@@ -71,19 +71,17 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Address from "finwait/Address"
 import * as ClosePolicy from "finwait/ClosePolicy"
-import type { Connection } from "finwait/Connection"
 import type { Drain } from "finwait/Drain"
 import * as Network from "finwait/Network"
 import * as Server from "finwait/Server"
 import type * as SocketServer from "finwait/SocketServer"
-import * as Transport from "finwait/Transport"
 import * as Http from "node:http"
 import * as Tls from "node:tls"
 import { askedAddress } from "./internal/addresses.ts"
 import { type HandshakeLimits, handshakeLimits, type HandshakeOptions } from "./internal/handshakes.ts"
 import { HttpAcceptor, type HttpServer as NodeServer } from "./internal/httpAcceptor.ts"
-import { connectionOfRequest, type HttpConnection } from "./internal/httpConnection.ts"
-import { continueWhenRead, discardRest, ended, endingEvents } from "./internal/httpServe.ts"
+import { connectionOfRequest } from "./internal/httpConnection.ts"
+import { continueWhenRead, discardRest, ended, endingEvents, inOneWrite } from "./internal/httpServe.ts"
 import { UpgradedWebSocket, Upgrades } from "./internal/httpUpgrades.ts"
 import { impersonate, type Impersonated } from "./internal/impersonate.ts"
 import { listenOn } from "./internal/listen.ts"
@@ -182,22 +180,6 @@ const addressOf = (address: Address.Address): Effect.Effect<NetAddress.SocketAdd
     ? Effect.succeed(NetAddress.unixPathAddress(address.path))
     : Effect.mapError(Effect.fromResult(NetAddress.inetAddressFromIpString(address.host, address.port)), failed)
 
-/** The handler of a connection: over when the conversation on it is, and at the drain's deadline in a hurry. */
-const converse = (connection: Connection): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    const http = Transport.of(connection) as HttpConnection
-    let over: (() => void) | undefined
-    http.converse((isCut) => {
-      over?.()
-      resume(isCut ? Effect.asVoid(connection.abort) : Exit.void)
-    })
-    return Effect.callback<void>((resume) => {
-      over = () => resume(Exit.void)
-      if (http.isOver) over()
-      else http.hurry()
-    })
-  })
-
 /** Listens for the server that does not listen itself. */
 const accepting = (server: NodeServer, options: Options, handshakes: HandshakeLimits, acceptor: HttpAcceptor) =>
   Effect.gen(function* () {
@@ -205,7 +187,7 @@ const accepting = (server: NodeServer, options: Options, handshakes: HandshakeLi
     const listen = { backlog, exclusive, ipv6Only, host, port, readableAll, reusePort, signal, writableAll }
     const { highWaterMark, keepAlive, keepAliveInitialDelay } = server as Impersonated
     const sockets = { noDelay: true, highWaterMark, keepAlive, keepAliveInitialDelay }
-    const base = yield* listenOn(askedAddress(options), { server: sockets, listen, onSocket: () => {} })
+    const base = yield* listenOn(askedAddress(options), { server: sockets, listen, namesLater: true, onSocket: () => {} })
     impersonate(server, base.server, acceptor.closeServer)
     const isListening = () => base.server.listening
     if (!(server instanceof Tls.Server)) return acceptor.over(base, isListening)
@@ -274,6 +256,7 @@ const start = Effect.fnUntraced(function* (
   const acceptor = new HttpAcceptor(node, {
     graceMillis,
     tellsUpgraded: options.upgrades !== "deadline",
+    spreads: spreadMillis > 0,
     interruptRequests: () => {
       for (const scope of requests) Effect.runFork(Scope.close(scope, Exit.void))
     }
@@ -296,7 +279,7 @@ const start = Effect.fnUntraced(function* (
   const deadline = options.gracefulShutdownTimeout
   const server = yield* Effect.mapError(
     Server.fromListener(listener, {
-      handler: converse,
+      handler: Server.conversation,
       drain: deadline === undefined ? options.drain : { deadline, ...options.drain },
       // Node turns away who is one too many.
       connectionsMax: options.connectionsMax ?? node.maxConnections,
@@ -335,8 +318,10 @@ const start = Effect.fnUntraced(function* (
       (...event: ReadonlyArray<unknown>) => void
     >
     const answer: Http.RequestListener = (request, response) => {
+      if (request.httpVersionMajor !== 1) return handler(request, response)
+      inOneWrite(response)
       handler(request, response)
-      if (request.httpVersionMajor === 1) discardRest(response)
+      discardRest(request, response)
     }
     const onRequest: Http.RequestListener = (request, response) => {
       if (connectionOfRequest(request)?.isDraining !== true) return answer(request, response)

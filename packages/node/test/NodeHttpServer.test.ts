@@ -721,8 +721,8 @@ describe("a server", () => {
         yield* Effect.promise(() => once(stream.resume(), "close"))
       }
       yield* Effect.repeat(turn, { times: 10 })
-      const { pending } = connectionOf(sessions[0]) as unknown as { readonly pending: ReadonlySet<unknown> }
-      assert.strictEqual(pending.size, 0)
+      const { pending } = connectionOf(sessions[0]) as unknown as { readonly pending: ReadonlyArray<unknown> }
+      assert.strictEqual(pending.length, 0)
     })
   )
 

@@ -5,18 +5,18 @@
  * and the input waits until it has ended: one chunk at a time, back-pressure end to end.
  *
  * Whoever reads so is parked once, until the input ends, the work fails, or an interruption. A handler that is nothing
- * but a reading needs no fiber for that: a server begins it as it is (see `Reading.begin`), which saves a third of what
- * an idle connection weighs and of what its end costs.
+ * but a reading needs no fiber for that: see `unfibered.ts`.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import type { ConnectionError } from "../ConnectionError.ts"
 import { isExit, isInterrupt } from "./exits.ts"
 import { type Input, type Pulled, type Sink, done } from "./input.ts"
 import { Write } from "./output.ts"
+import { type Begun, type Ending, Unfibered } from "./unfibered.ts"
 
 export type Work<E, R = never> = Effect.Effect<unknown, E, R>
 
@@ -34,11 +34,6 @@ export interface Plan<E> {
   atEnd(): Exit.Exit<void, E>
 }
 
-/** Who is told how a reading has ended. */
-export interface Ending<E> {
-  ended(exit: Exit.Exit<void, E | ConnectionError>): void
-}
-
 type Stopped<E> = (exit: Exit.Exit<void, E | ConnectionError>) => void
 
 /** What an interruption has brought about: nothing but itself, or what went wrong when the work was cleaned up. */
@@ -46,7 +41,7 @@ const stoppedBy = <E>(exit: Exit.Exit<unknown, E>): Exit.Exit<void, E> =>
   isInterrupt(exit) ? Exit.interrupt() : (exit as Exit.Exit<never, E>)
 
 /** One who reads by a plan; as an effect, what an interruption has to do. */
-class Reader<E> extends Effectable.Class<void> implements Sink {
+class Reader<E> extends Effectable.Class<void> implements Sink, Begun {
   private active: Fiber.Fiber<unknown, E> | undefined
   private over = false
   /** Work has begun that has not suspended yet: it may close or interrupt the very connection that it reads. */
@@ -56,9 +51,9 @@ class Reader<E> extends Effectable.Class<void> implements Sink {
   private readonly input: Input
   private readonly plan: Plan<E>
   private readonly context: Context.Context<never>
-  private readonly ending: Ending<E>
+  private readonly ending: Ending<E | ConnectionError>
 
-  constructor(input: Input, plan: Plan<E>, context: Context.Context<never>, ending: Ending<E>) {
+  constructor(input: Input, plan: Plan<E>, context: Context.Context<never>, ending: Ending<E | ConnectionError>) {
     super()
     this.input = input
     this.plan = plan
@@ -165,12 +160,11 @@ const broken = (defect: unknown): Plan<never> => {
 }
 
 /** Reads by a plan until the input ends. */
-export abstract class Reading<E> extends Effectable.Class<void, E | ConnectionError> {
+export abstract class Reading<E> extends Unfibered<E | ConnectionError> {
   protected abstract readonly input: Input
   protected abstract plan(context: Context.Context<never>): Plan<E>
 
-  /** Without a fiber; its end may come before this returns. */
-  begin(context: Context.Context<never>, ending: Ending<E>): Reader<E> {
+  begin(context: Context.Context<never>, ending: Ending<E | ConnectionError>): Begun {
     const reader = new Reader(this.input, this.planOrDefect(context), context, ending)
     reader.begin()
     return reader
@@ -182,10 +176,6 @@ export abstract class Reading<E> extends Effectable.Class<void, E | ConnectionEr
     } catch (defect) {
       return broken(defect)
     }
-  }
-
-  override asEffect(): Effect.Effect<void, E | ConnectionError> {
-    return Effect.callback((ended) => this.begin(Fiber.getCurrent()!.context, { ended }))
   }
 }
 

@@ -26,7 +26,7 @@ import { sweepIdle } from "./idle.ts"
 import { type Counters, countersOf } from "./counters.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { isTraced } from "./observe.ts"
-import { type Ending, Reading } from "./reading.ts"
+import { type Begun, type Ending, Unfibered } from "./unfibered.ts"
 
 /** What the server is asked to do; `Server.Options` says what each of these means. */
 export interface Handling extends Pick<DrainOptions, "onDrained"> {
@@ -47,7 +47,7 @@ const warningMillis = 5000
 const backOff = Duration.seconds(1)
 
 /** A handler that runs. */
-type Interruptible = Pick<Fiber.Fiber<unknown>, "interruptUnsafe">
+type Interruptible = Pick<Begun, "interruptUnsafe">
 
 /** One of its connections: in the registry until it is closed and its handler has ended. */
 class ServedConnection implements Served, Owner, Ending<unknown> {
@@ -268,7 +268,7 @@ export class ServerImpl implements Receiver, Draining {
     const served = this.enroll(connection, host)
     if (this.drain.announced) connection.announce()
     const handler = this.handlerOf(connection)
-    if (handler instanceof Reading) return served.begun(handler.begin(this.handlerContext, served))
+    if (handler instanceof Unfibered) return served.begun(handler.begin(this.handlerContext, served))
     const fiber = Effect.runForkWith(this.handlerContext)(handler)
     served.begun(fiber)
     fiber.addObserver((exit) => served.ended(exit))

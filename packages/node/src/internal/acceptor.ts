@@ -30,6 +30,7 @@ export class NodeAcceptor implements Acceptor, Known {
   /** As it was asked for, until it listens. */
   address: Address.Address
   readonly server: Net.Server
+  readonly isAskedLater: boolean
   private withdraw = () => {}
   private receiver: AcceptReceiver | undefined
   private waiting: Array<NodeTransport> = []
@@ -38,8 +39,9 @@ export class NodeAcceptor implements Acceptor, Known {
   private stopped = false
 
   /** To be made before the server listens: whoever connects in that very moment must find somebody. */
-  constructor(server: Net.Server, address: Address.Address) {
+  constructor(server: Net.Server, address: Address.Address, isAskedLater = false) {
     this.server = server
+    this.isAskedLater = isAskedLater
     this.address = address
     server.on("connection", (socket) => {
       this.accepted++

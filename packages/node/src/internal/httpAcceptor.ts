@@ -21,6 +21,8 @@ export type HttpServer = Http.Server | Http2.Http2Server | Http2.Http2SecureServ
 export interface HttpAcceptorOptions {
   readonly graceMillis: number
   readonly tellsUpgraded: boolean
+  /** Connections can be told one after the other, see `retireAll`. */
+  readonly spreads: boolean
   readonly interruptRequests: () => void
 }
 
@@ -48,8 +50,8 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
   /** What the server's own close is: who holds it may call that. */
   onClose: ((closed: () => void) => void) | undefined
   readonly closeServer = (closed: () => void): void => this.onClose?.(closed)
-  /** All that are open. */
-  readonly connections = new Set<HttpConnection>()
+  /** All that are open, where they are told one after the other. */
+  private readonly connections: Set<HttpConnection> | undefined
   private readonly server: Server
   /** Of TLS. */
   private readonly handed: Handed | undefined
@@ -70,6 +72,7 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
     this.graceMillis = options.graceMillis
     this.tellsUpgraded = options.tellsUpgraded
     this.interruptRequests = options.interruptRequests
+    this.connections = options.spreads ? new Set() : undefined
     if (server instanceof Tls.Server) {
       // They wait until the connection has its turn.
       this.handed = server.listeners("secureConnection") as unknown as Handed
@@ -109,8 +112,7 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
   onAccept(pipe: Transport): void {
     if (!(pipe instanceof NodeTransport)) throw new Error("HTTP needs a socket of Node's")
     const connection = new HttpConnection(pipe, this)
-    this.connections.add(connection)
-    pipe.socket.once("close", () => this.leave(connection))
+    this.connections?.add(connection)
     this.receiver!.onAccept(connection)
   }
 
@@ -185,7 +187,7 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
   /** Tells those that are open now to end, one after the other, over a time. */
   retireAll(millis: number): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      const all = [...this.connections]
+      const all = [...(this.connections ?? [])]
       const steps = Math.min(all.length, Math.ceil(millis / stepMillis))
       for (let step = 1, told = 0; step <= steps; step++) {
         yield* Effect.sleep(millis / steps)
@@ -202,8 +204,8 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
     this.arm()
   }
 
-  private leave(connection: HttpConnection): void {
-    this.connections.delete(connection)
+  leave(connection: HttpConnection): void {
+    this.connections?.delete(connection)
     this.graced.delete(connection)
   }
 

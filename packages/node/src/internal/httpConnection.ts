@@ -1,6 +1,6 @@
 /**
- * One connection of an HTTP server, as a transport: lent to Node's HTTP while there is something to be said on it, and
- * taken back for the close.
+ * The conversation on one connection of an HTTP server: its transport is lent to Node's HTTP while there is something to be
+ * said on it.
  *
  * HTTP is Node's: it reads the requests, writes the answers and keeps the connection between them. What is decided here
  * is when a conversation is over, which is not when Node thinks so:
@@ -12,14 +12,12 @@
  * - Who has said half of a request is waited for until the drain's deadline, and whoever is upgraded is told in the words
  *   of its own protocol.
  */
-import * as Inspectable from "effect/Inspectable"
-import type { Address } from "finwait/Address"
-import type { Capabilities, Receiver, Transport } from "finwait/Transport"
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import type { WebSocket } from "ws"
 import { awaitQuiet, type Arriving } from "./catchUp.ts"
+import { LentTransport } from "./lentTransport.ts"
 import type { NodeTransport } from "./transport.ts"
 import { onNextTurn } from "./turns.ts"
 
@@ -42,6 +40,8 @@ export interface HttpHost {
   hand(socket: Net.Socket): void
   /** Calls `look` when its grace may be over. */
   grace(connection: HttpConnection, until: number): void
+  /** It is gone. */
+  leave(connection: HttpConnection): void
   /** Tells when nobody can connect any more: who is told to end connects again at once. */
   whenDeaf(tell: () => void): void
   /** The time for answers is over: interrupts all who still work on one. */
@@ -59,22 +59,18 @@ const failed = 1011
 const unavailable = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
 const requestTimeout = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"
 
-export class HttpConnection extends Inspectable.Class implements Transport, Arriving {
-  readonly pipe: NodeTransport
-  readonly socket: Net.Socket
+/** Of most connections at most times. */
+const none: ReadonlyArray<Http.ServerResponse> = []
+
+export class HttpConnection extends LentTransport implements Arriving {
   private readonly host: HttpHost
-  private onOver: ((isCut: boolean) => void) | undefined
-  isOver = false
-  private isLent = false
-  private lent: HttpConnection["lentBytes"] | undefined
-  private flowing = false
   /** No more than the answers that are asked for, and one that says so. */
   isDraining = false
   /** Not even those. */
   private isHurried = false
   private announced: Array<Announced> | undefined
   /** Answers that are not given yet: to requests that came one behind the other there may be several. */
-  private readonly pending = new Set<Http.ServerResponse>()
+  private pending = none
   /** The one that says that it is the last, and whether it would have been one of many. */
   private marked: Http.ServerResponse | undefined
   private markedKept = false
@@ -91,66 +87,51 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   private webSocket: WebSocket | undefined
 
   constructor(pipe: NodeTransport, host: HttpHost) {
-    super()
-    this.pipe = pipe
-    this.socket = pipe.socket
+    super(pipe)
     this.host = host
     ;(this.socket as Carrier)[key] = this
   }
 
   // The conversation --------------------------------------------------------------------------------------------------
 
-  /**
-   * Begins it; `onOver` is told once, when nothing more is to be said, or that an answer was cut: to a client that counts
-   * on the end, FIN would make it look whole.
-   */
-  converse(onOver: (isCut: boolean) => void): void {
-    if (this.isOver) return onOver(false)
-    this.onOver = onOver
-    const socket = this.pipe.lend()
-    this.isLent = true
+  protected begins(): void {
+    const { socket } = this
     // Whoever ends our side has nothing more to say.
-    socket.on("end", onEnd).on("finish", onSpent).on("close", onSpent)
+    socket.on("finish", onSpent)
     // Node's HTTP has this done when it has written its last answer, and would destroy the socket then.
     socket.destroySoon = endSoon
     socket.destroy = destroyLent
     this.host.hand(socket)
   }
 
-  over(isCut = false): void {
-    if (this.isOver) return
-    this.isOver = true
-    const { onOver } = this
-    this.onOver = undefined
-    onOver?.(isCut)
+  protected ends(): void {
+    this.socket.destroy = destroyOf(this.socket)
+  }
+
+  protected left(): void {
+    this.host.leave(this)
   }
 
   /** Whether the socket, if it were destroyed now, would take an answer with it for which there is no more time. */
   get cutsAnswer(): boolean {
     if (!this.isHurried || !this.isLent || this.isOver || this.socket.readableEnded) return false
-    return [...this.pending].some(({ writableFinished }) => !writableFinished)
+    return this.pending.some(({ writableFinished }) => !writableFinished)
   }
 
   /** Requests have come, of which this is the last. */
   onRequest(response: Http.ServerResponse): void {
-    this.pending.add(response)
+    this.pending = this.pending.length === 0 ? [response] : [...this.pending, response]
     ;(response as Carrier)[key] = this
     response.on("close", onResponseClose)
     if (this.isDraining) this.markLast()
     if (this.isHurried) this.answerAll()
   }
 
-  private get lastPending(): Http.ServerResponse | undefined {
-    let last: Http.ServerResponse | undefined
-    for (last of this.pending);
-    return last
-  }
-
   /** Says that the connection ends behind this answer, and behind none before it: that would drop this one. */
   private markLast(): void {
     const { marked } = this
     if (marked !== undefined && !marked.headersSent) marked.shouldKeepAlive = this.markedKept
-    const last = this.lastPending
+    const last = this.pending.at(-1)
     if (last === undefined || last.headersSent || last.req.httpVersionMajor !== 1) return
     this.marked = last
     this.markedKept = last.shouldKeepAlive
@@ -168,8 +149,8 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
   }
 
   onResponseClose(response: Http.ServerResponse): void {
-    this.pending.delete(response)
-    if (this.pending.size > 0 || this.session !== undefined) return
+    this.pending = this.pending.length === 1 ? none : this.pending.filter((other) => other !== response)
+    if (this.pending.length > 0 || this.session !== undefined) return
     this.idleAt = performance.now()
     this.arrivedBefore = this.arrived
     if (this.refusal !== undefined) this.refuse(this.refusal)
@@ -207,7 +188,7 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   /** Nothing was asked for within Node's `keepAliveTimeout`; or nothing moved within the server's `timeout`. */
   onTimeout(): void {
-    if (this.pending.size > 0 || this.isUpgraded || this.session !== undefined) this.socket.destroy()
+    if (this.pending.length > 0 || this.isUpgraded || this.session !== undefined) this.socket.destroy()
     else this.over()
   }
 
@@ -216,10 +197,10 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     if (!this.isLent || this.isOver) return
     const { socket } = this
     if (!socket.writable) return void socket.destroy(error)
-    const last = this.lastPending
+    const last = this.pending.at(-1)
     // It is about the body of a request that is worked on.
     if (last?.req.complete === false) {
-      if ([...this.pending].some(({ headersSent }) => headersSent)) return void socket.destroy(error)
+      if (this.pending.some(({ headersSent }) => headersSent)) return void socket.destroy(error)
       return this.refuse(answer)
     }
     // What was asked for before is answered, and that is the last word.
@@ -236,7 +217,7 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
 
   /** The peer has ended. Node ends our side, too, and nobody waits for an answer any more. */
   onPeerEnd(): void {
-    if (this.pending.size === 0 && !this.isUpgraded && this.session === undefined) this.over()
+    if (this.pending.length === 0 && !this.isUpgraded && this.session === undefined) this.over()
   }
 
   // The drain ---------------------------------------------------------------------------------------------------------
@@ -301,7 +282,7 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
       return
     }
     if (this.isUpgraded) return this.lookUpgraded()
-    if (this.pending.size > 0) return
+    if (this.pending.length > 0) return
     if (this.isHurried) return this.endIdle()
     // Half of a request: the rest may be long in coming, and is awaited as the answer would be.
     if (this.arrived > this.arrivedBefore) return
@@ -326,92 +307,13 @@ export class HttpConnection extends Inspectable.Class implements Transport, Arri
     this.over()
   }
 
-  // The transport -----------------------------------------------------------------------------------------------------
-
-  get capabilities(): Capabilities {
-    return this.pipe.capabilities
-  }
-
-  get localAddress(): Address {
-    return this.pipe.localAddress
-  }
-
-  get remoteAddress(): Address {
-    return this.pipe.remoteAddress
-  }
-
-  /** What Node's HTTP has read and written: up to now, or until it was taken back. */
-  get lentBytes(): { readonly read: number; readonly written: number } {
-    if (this.lent !== undefined) return this.lent
-    const { bytesRead, bytesWritten } = this.socket
-    return { read: bytesRead, written: bytesWritten }
-  }
-
-  get unsentBytes(): number {
-    return this.pipe.unsentBytes
-  }
-
-  toJSON() {
-    return { ...this.pipe.toJSON(), _id: "HttpConnection" }
-  }
-
-  attach(receiver: Receiver): void {
-    this.pipe.attach(receiver)
-  }
-
-  resume(): void {
-    this.flowing = true
-    if (this.isOver && !this.isLent) this.pipe.resume()
-  }
-
-  pause(): void {
-    this.flowing = false
-    if (this.isOver && !this.isLent) this.pipe.pause()
-  }
-
-  /** What is said is Node's to say. */
-  write(): boolean {
-    return true
-  }
-
-  closeWrite(): void {
-    this.over()
+  /** A session of HTTP/2 ends its side itself, behind its last frames. */
+  override closeWrite(): void {
     const { session, socket } = this
-    if (session === undefined || session.destroyed || socket.writableFinished) return this.finish()
+    if (session === undefined || session.destroyed || socket.writableFinished) return super.closeWrite()
+    this.over()
     session.close()
-    socket.once("finish", () => this.finish())
-  }
-
-  private finish(): void {
-    this.takeBack()
-    this.pipe.closeWrite()
-    if (this.flowing) this.pipe.resume()
-  }
-
-  private takeBack(): void {
-    if (!this.isLent) return
-    this.lent = this.lentBytes
-    this.isLent = false
-    const { socket } = this
-    delete (socket as Partial<Net.Socket>).destroy
-    // Node's HTTP may have stopped reading, which only its own listener knows how to undo, and does not for as long as
-    // answers wait for each other.
-    ;(socket as { _paused?: boolean })._paused = false
-    socket.emit("resume")
-    socket.setTimeout(0)
-    this.pipe.takeBack()
-  }
-
-  reset(): void {
-    this.over()
-    delete (this.socket as Partial<Net.Socket>).destroy
-    this.pipe.reset()
-  }
-
-  release(): void {
-    this.over()
-    delete (this.socket as Partial<Net.Socket>).destroy
-    this.pipe.release()
+    socket.once("finish", () => super.closeWrite())
   }
 }
 
@@ -422,6 +324,9 @@ export const connectionOfRequest = (request: Http.IncomingMessage | Http2.Http2S
 function onResponseClose(this: Http.ServerResponse): void {
   connectionOf(this)?.onResponseClose(this)
 }
+
+/** As its kind of socket has it. To delete what is laid over it would make every access to the socket slow. */
+const destroyOf = (socket: Net.Socket) => (Object.getPrototypeOf(socket) as Net.Socket).destroy
 
 function endSoon(this: Net.Socket): void {
   connectionOf(this)!.over()
@@ -434,14 +339,10 @@ function destroyLent(this: Net.Socket, error?: Error): Net.Socket {
     connection.over(true)
     return this
   }
-  delete (this as Partial<Net.Socket>).destroy
+  this.destroy = destroyOf(this)
   return this.destroy(error)
 }
 
 function onSpent(this: Net.Socket): void {
   connectionOf(this)!.over()
-}
-
-function onEnd(this: Net.Socket): void {
-  connectionOf(this)!.onPeerEnd()
 }

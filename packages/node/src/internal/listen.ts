@@ -20,11 +20,13 @@ export interface Listening {
   /** Permissions of a Unix socket's file. */
   readonly mode?: number | undefined
   readonly onSocket: (socket: Net.Socket) => void
+  /** Peers are asked for their names when somebody wants to know, as Node's own HTTP has it. */
+  readonly namesLater?: boolean
 }
 
 export const listenOn = (
   address: Address.Address,
-  { listen, mode, onSocket, server: options }: Listening
+  { listen, mode, namesLater, onSocket, server: options }: Listening
 ): Effect.Effect<NodeAcceptor, NetworkError, Scope.Scope> =>
   Effect.suspend(() => {
     // Nothing is read before there is somebody to read it; and without `allowHalfOpen` a peer's FIN would end our side.
@@ -33,7 +35,7 @@ export const listenOn = (
     server.on("connection", onSocket)
     const start =
       address._tag === "Tcp" ? Effect.as(bind(server, listen), () => {}) : bindUnix(server, address.path, listen, mode)
-    const acceptor = new NodeAcceptor(server, address)
+    const acceptor = new NodeAcceptor(server, address, namesLater)
     const acquire = Effect.map(start, (withdraw) => {
       acceptor.listening(boundAddress(server, address), withdraw)
       return acceptor

@@ -39,6 +39,8 @@ const never = -1
 export interface Known {
   readonly side: "local" | "remote"
   readonly address: Address.Address
+  /** The other one is asked for when somebody wants to know it; a peer that has reset has no name any more. */
+  readonly isAskedLater?: boolean
 }
 
 export class NodeTransport extends Inspectable.Class implements Transport {
@@ -80,8 +82,7 @@ export class NodeTransport extends Inspectable.Class implements Transport {
     this.socket = socket
     this.known = known
     // Node keeps the answer, and the system has none any more when the peer has reset.
-    if (known.side === "local") void socket.remoteAddress
-    else void socket.localAddress
+    if (known.isAskedLater !== true) void (known.side === "local" ? socket.remoteAddress : socket.localAddress)
     NodeTransport.open++
     ;(socket as Carrier)[key] = this
     listen(socket)
