@@ -108,9 +108,10 @@ export interface Transport {
   isText?(chunk: Uint8Array): boolean
   /**
    * Sends FIN behind everything taken; `onFlushed` tells when the system has it all. A pipe that has words for an end
-   * says `goodbye`, code 1000 when none is given; others ignore it.
+   * says `goodbye`, code 1000 when none is given; others ignore it. `isLast`: the peer has ended as well, and `release`
+   * follows `onFlushed` at once. A pipe whose release says FIN may leave it to that.
    */
-  closeWrite(goodbye?: Goodbye): void
+  closeWrite(goodbye?: Goodbye, isLast?: boolean): void
   /** Ends both directions at once and tells the peer so, with RST where there is one. What was not sent is lost. */
   reset(): void
   /** Bytes taken that the system has not got yet. */

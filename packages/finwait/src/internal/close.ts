@@ -184,7 +184,7 @@ export class Close implements Ringing {
   private flush(): void {
     const { connection } = this
     connection.enter("Flushing")
-    connection.output.end()
+    connection.output.end(connection.input.peerEnded)
     // Reading begins here, not after the FIN: a peer that is blocked sending to us may read nothing before.
     connection.input.discardAll(this)
     this.again = true

@@ -198,12 +198,12 @@ export class Output {
     for (const resume of waiters) resume(effect)
   }
 
-  /** No more writes: sends FIN behind everything that was written. */
-  end(): void {
+  /** No more writes: sends FIN behind everything that was written. `isLast`: the pipe is released next. */
+  end(isLast = false): void {
     if (this.state !== "open") return
     this.handOver()
     this.state = "ended"
-    if (this.queueBytes === 0) this.transport.closeWrite(this.goodbye)
+    if (this.queueBytes === 0) this.transport.closeWrite(this.goodbye, isLast)
   }
 
   /** The half-close as the application asks for it. */

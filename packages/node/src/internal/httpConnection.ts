@@ -16,6 +16,7 @@ import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import type { WebSocket } from "ws"
+import type { Goodbye } from "finwait/Transport"
 import { awaitQuiet, type Arriving } from "./catchUp.ts"
 import { LentTransport } from "./lentTransport.ts"
 import type { NodeTransport } from "./transport.ts"
@@ -308,9 +309,9 @@ export class HttpConnection extends LentTransport implements Arriving {
   }
 
   /** A session of HTTP/2 ends its side itself, behind its last frames. */
-  override closeWrite(): void {
+  override closeWrite(goodbye?: Goodbye, isLast?: boolean): void {
     const { session, socket } = this
-    if (session === undefined || session.destroyed || socket.writableFinished) return super.closeWrite()
+    if (session === undefined || session.destroyed || socket.writableFinished) return super.closeWrite(goodbye, isLast)
     this.over()
     session.close()
     socket.once("finish", () => super.closeWrite())

@@ -7,7 +7,7 @@
  */
 import * as Inspectable from "effect/Inspectable"
 import type { Address } from "finwait/Address"
-import type { Capabilities, PeerEnd, Receiver, Transport } from "finwait/Transport"
+import type { Capabilities, Goodbye, PeerEnd, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
 import type { NodeTransport } from "./transport.ts"
 
@@ -118,10 +118,10 @@ export abstract class LentTransport extends Inspectable.Class implements Transpo
     return true
   }
 
-  closeWrite(): void {
+  closeWrite(goodbye?: Goodbye, isLast?: boolean): void {
     this.over()
     this.takeBack()
-    this.pipe.closeWrite()
+    this.pipe.closeWrite(goodbye, isLast)
     if (this.flowing && !this.socket.readableEnded) this.pipe.resume()
   }
 

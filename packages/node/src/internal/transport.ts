@@ -8,7 +8,7 @@ import type * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import type * as Socket from "effect/socket/Socket"
 import * as Address from "finwait/Address"
-import type { Capabilities, PeerEnd, Receiver, Transport } from "finwait/Transport"
+import type { Capabilities, Goodbye, PeerEnd, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
 import { localOf, remoteOf } from "./addresses.ts"
 import { moved } from "./buffers.ts"
@@ -245,11 +245,15 @@ export class NodeTransport extends Inspectable.Class implements Transport {
     return false
   }
 
-  closeWrite(): void {
+  closeWrite(_goodbye?: Goodbye, isLast?: boolean): void {
     if (this.ending || this.socket.destroyed) return
     if (this.securing !== undefined) {
       this.endsSecured = true
       return
+    }
+    // FIN is said by the close of the descriptor as well, for one system call less.
+    if (isLast === true && this.hasEnded && this.secured === undefined && this.socket.writableLength === 0) {
+      return this.receiver?.onFlushed()
     }
     this.endedInTurn = currentTurn()
     // Who had it on loan may have ended it.
