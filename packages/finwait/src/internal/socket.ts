@@ -8,7 +8,7 @@ import type * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { ConnectionError } from "../ConnectionError.ts"
 import type { Transport } from "../Transport.ts"
@@ -98,21 +98,18 @@ export const readerOf = (
   taker: FrameTaker,
   pull: () => PullFrames
 ): Effect.Effect<Socket.Reader, Socket.SocketError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const scope = yield* Effect.scope
-    yield* Scope.addFinalizer(
-      scope,
+  Effect.acquireRelease(
+    Effect.succeed<Socket.Reader>({
+      pull: Effect.suspend(() => (taker.over ? Effect.fail(closedWith(abnormal)) : pull())),
+      upgrade: (options) => upgrade(connection, options)
+    }),
+    () =>
       Effect.sync(() => {
         taker.over = true
         connection.input.dismiss(taker)
         if (connection.readerCloses) connection.beginClose()
       })
-    )
-    return {
-      pull: Effect.suspend(() => (taker.over ? Effect.fail(closedWith(abnormal)) : pull())),
-      upgrade: (options) => upgrade(connection, options)
-    }
-  })
+  )
 
 export const socketReader = (connection: Backed): Socket.Socket["reader"] =>
   Effect.suspend(() => {
