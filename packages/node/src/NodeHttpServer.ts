@@ -187,7 +187,12 @@ const accepting = (server: NodeServer, options: Options, handshakes: HandshakeLi
     const listen = { backlog, exclusive, ipv6Only, host, port, readableAll, reusePort, signal, writableAll }
     const { highWaterMark, keepAlive, keepAliveInitialDelay } = server as Impersonated
     const sockets = { noDelay: true, highWaterMark, keepAlive, keepAliveInitialDelay }
-    const base = yield* listenOn(askedAddress(options), { server: sockets, listen, namesLater: true, onSocket: () => {} })
+    const base = yield* listenOn(askedAddress(options), {
+      server: sockets,
+      listen,
+      namesLater: true,
+      onSocket: () => {}
+    })
     impersonate(server, base.server, acceptor.closeServer)
     const isListening = () => base.server.listening
     if (!(server instanceof Tls.Server)) return acceptor.over(base, isListening)

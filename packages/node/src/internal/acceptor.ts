@@ -22,8 +22,8 @@ const handoverTurnsMax = 32_768
  */
 const calmMillis = 0.25
 
-/** Clients that connect again at once may leave no such turn. */
-const calmTurnsMax = 200
+/** A server that is busy has no such turn: the longer one is waited for, the longer it may be, up to this part of the wait. */
+const calmPart = 1 / 10
 
 export class NodeAcceptor implements Acceptor, Known {
   readonly side = "local"
@@ -83,17 +83,17 @@ export class NodeAcceptor implements Acceptor, Known {
     let quiet = 0
     let turns = 0
     let before = this.accepted
-    let began = performance.now()
-    let restless = 0
+    const began = performance.now()
+    let last = began
     const turn = () => {
       const now = performance.now()
-      const isCalm = now - began < calmMillis
-      began = now
+      const isCalm = now - last < Math.max(calmMillis, (now - began) * calmPart)
+      last = now
       quiet = this.accepted === before ? quiet + 1 : 0
       before = this.accepted
       if (this.stopped) return false
       if (quiet < quietTurns && ++turns < handoverTurnsMax) return true
-      if (!isCalm && ++restless < calmTurnsMax) return true
+      if (!isCalm) return true
       this.abort()
       return false
     }

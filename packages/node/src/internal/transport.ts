@@ -29,9 +29,6 @@ const ofUnix: Capabilities = { reset: false, halfClose: true }
 /** How long TLS may take to end a socket that is to be reset. A peer that does not read may keep it from it for ever. */
 const endingTurnsMax = 4
 
-/** What a lent socket is listened to for, to read it and to write it. */
-const lentEvents = ["data", "end", "error", "timeout", "drain"] as const
-
 /** No turn of the event loop. */
 const never = -1
 
@@ -187,11 +184,16 @@ export class NodeTransport extends Inspectable.Class implements Transport {
     return this.socket.off("data", onData)
   }
 
-  /** Reads and writes it again, and nobody else. It is paused. Who listens for its close goes on doing so. */
+  /**
+   * Reads it again, and nobody else, who might take what comes for what it is not. It is paused. Who listens for anything but
+   * its input goes on doing so. One by one: Node's `removeAllListeners` makes all that is done with the emitter slow.
+   */
   takeBack(): void {
     const { socket } = this
-    for (const event of lentEvents) socket.removeAllListeners(event)
-    socket.on("data", onData).on("end", onEnd).on("error", onError)
+    for (const [event, own] of lent) {
+      for (const listener of socket.listeners(event)) if (listener !== own) socket.off(event, listener as () => void)
+    }
+    socket.on("data", onData)
     this.pause()
   }
 
@@ -398,6 +400,13 @@ function tellHeld(transport: NodeTransport): void {
   tellEnd(transport)
   if (held === "release") tellReleased(transport)
 }
+
+/** What a lent socket is read by, and who of it stays. */
+const lent = [
+  ["data", onData],
+  ["end", onEnd],
+  ["error", onError]
+] as const
 
 function onDrain(this: Net.Socket): void {
   ;(this as Carrier)[key].receiver?.onWritable()
