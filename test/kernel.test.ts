@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { sleep } from "../packages/scorecard/src/Waiting.ts"
+import { sleep } from "../packages/cli/src/Waiting.ts"
 import { Capture } from "./kernel/Capture.ts"
 import type { Way } from "./kernel/careless.ts"
 import { Child } from "./kernel/Child.ts"

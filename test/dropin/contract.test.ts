@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import { within } from "../../packages/scorecard/src/Waiting.ts"
+import { within } from "../../packages/cli/src/Waiting.ts"
 import { messages } from "./contract/messages.ts"
 import { opening } from "./contract/opening.ts"
 import { reading } from "./contract/reading.ts"

@@ -4,7 +4,7 @@
  */
 import { Effect, References } from "effect"
 import { assert, describe, it } from "vitest"
-import { within } from "../../packages/scorecard/src/Waiting.ts"
+import { within } from "../../packages/cli/src/Waiting.ts"
 import { answers } from "./http/answers.ts"
 import { bodies } from "./http/bodies.ts"
 import { closing } from "./http/closing.ts"

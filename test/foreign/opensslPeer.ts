@@ -1,6 +1,6 @@
 /** OpenSSL's own command, as a process: what it says, and how it ends. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { within } from "../../packages/scorecard/src/Waiting.ts"
+import { within } from "../../packages/cli/src/Waiting.ts"
 import { Watch } from "../tools/Watch.ts"
 
 /** Only tells an end from a hang. */

@@ -1,6 +1,6 @@
 /** A capture on the server's device, from before the first connection until after the last. */
 import { join } from "node:path"
-import { sleep } from "../../packages/scorecard/src/Waiting.ts"
+import { sleep } from "../../packages/cli/src/Waiting.ts"
 import { inside } from "./commands.ts"
 import { type Conversations, readConversations } from "./Conversations.ts"
 import { serverAddress } from "./Link.ts"

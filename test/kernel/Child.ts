@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import { within } from "../../packages/scorecard/src/Waiting.ts"
+import { within } from "../../packages/cli/src/Waiting.ts"
 import { Watch } from "../tools/Watch.ts"
 import type { Answer } from "./rpc.ts"
 

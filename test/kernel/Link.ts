@@ -2,7 +2,7 @@
  * The link between the server's namespace and the clients': late, lossy, and to be taken down, for one client's address
  * or as a whole. The server's end is always `srv0`, with nothing behind it that could hide a packet from a capture.
  */
-import { sleep, until } from "../../packages/scorecard/src/Waiting.ts"
+import { sleep, until } from "../../packages/cli/src/Waiting.ts"
 import { Child } from "./Child.ts"
 import { inside, ip, run } from "./commands.ts"
 import type { Namespaces } from "./Namespaces.ts"

@@ -2,7 +2,7 @@
  * As many drains side by side as the machine keeps up with. What is under test has deadlines in real time: a link whose
  * packets wait for a processor, or clients that do, would be blamed on a server that did nothing wrong.
  */
-import { sleep } from "../../packages/scorecard/src/Waiting.ts"
+import { sleep } from "../../packages/cli/src/Waiting.ts"
 
 /** How late the suite's own processes are, in milliseconds, since they were last asked. */
 export type Lateness = () => Promise<number>

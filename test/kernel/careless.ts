@@ -8,7 +8,7 @@
  * - `wait`: stops accepting and waits for everybody to leave.
  */
 import * as net from "node:net"
-import { Latch } from "../../packages/scorecard/src/Waiting.ts"
+import { Latch } from "../../packages/cli/src/Waiting.ts"
 import type { Start } from "./host.ts"
 import { hardDeadline, type Limits } from "./Limits.ts"
 import { body, parse } from "./Roles.ts"

@@ -7,7 +7,7 @@
  *     collect { group, millis }            what became of them; who still waits after so long is cut off
  */
 import * as net from "node:net"
-import { Latch, settles } from "../../packages/scorecard/src/Waiting.ts"
+import { Latch, settles } from "../../packages/cli/src/Waiting.ts"
 import { body, expectedBytes, greeting, type Role, type RoleName, roleOf } from "./Roles.ts"
 import { answer } from "./rpc.ts"
 

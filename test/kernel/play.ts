@@ -1,5 +1,5 @@
 /** One drain from beginning to end, and many of them, some side by side. */
-import { sleep } from "../../packages/scorecard/src/Waiting.ts"
+import { sleep } from "../../packages/cli/src/Waiting.ts"
 import type { Child } from "./Child.ts"
 import type { ClientRecord, Open } from "./clients.ts"
 import { type Link, serverAddress } from "./Link.ts"

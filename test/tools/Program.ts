@@ -1,7 +1,7 @@
 /** A program under test, as a process of its own: what it says, line by line, and how it ends. */
 import type { ChildProcess } from "node:child_process"
 import { spawnNode } from "../../packages/scorecard/src/ServerProcess.ts"
-import { within } from "../../packages/scorecard/src/Waiting.ts"
+import { within } from "../../packages/cli/src/Waiting.ts"
 import { Watch } from "./Watch.ts"
 
 export interface Ended {

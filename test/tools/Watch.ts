@@ -1,5 +1,5 @@
 /** Waiting for a condition on something that tells when it has changed. */
-import { within } from "../../packages/scorecard/src/Waiting.ts"
+import { within } from "../../packages/cli/src/Waiting.ts"
 
 export class Watch {
   private readonly waiting = new Set<() => void>()

@@ -1,5 +1,5 @@
 /** One row of the scorecard: what is done to a server, and what a good one does. */
-import type { ClientRecord } from "./clients/ClientRecord.ts"
+import type { ClientRecord } from "@finwait/cli/clients/ClientRecord"
 import type { Wire, WireOptions } from "./clients/wires.ts"
 import type { Limits } from "./Limits.ts"
 

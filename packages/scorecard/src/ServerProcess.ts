@@ -7,7 +7,7 @@ import { readdirSync, readlinkSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as Limits from "./Limits.ts"
 import { subjectExists, subjectFile } from "./subjects.ts"
-import { settles, within } from "./Waiting.ts"
+import { settles, within } from "@finwait/cli/Waiting"
 
 /** How a process ended, or that it did not. */
 export interface Ending {

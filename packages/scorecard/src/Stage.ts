@@ -4,15 +4,15 @@
  * nothing is left running.
  */
 import { Client, type ClientOptions } from "./clients/Client.ts"
-import { readTable } from "./clients/kernel.ts"
+import { readTable } from "@finwait/cli/clients/kernel"
 import { Observer } from "./clients/Observer.ts"
-import type { ClientRecord } from "./clients/ClientRecord.ts"
+import type { ClientRecord } from "@finwait/cli/clients/ClientRecord"
 import { type Wire, wires } from "./clients/wires.ts"
 import { generous, type Limits } from "./Limits.ts"
 import type { Result, RunOptions, Scenario } from "./Scenario.ts"
 import { ServerProcess } from "./ServerProcess.ts"
 import { wireOf } from "./subjects.ts"
-import { sleep } from "./Waiting.ts"
+import { sleep } from "@finwait/cli/Waiting"
 
 export class Stage {
   readonly server: ServerProcess

@@ -1,5 +1,5 @@
 /** What happens to clients when a server is told to stop. */
-export type { ClientRecord } from "./clients/ClientRecord.ts"
+export type { ClientRecord } from "@finwait/cli/clients/ClientRecord"
 export { httpWireNames, type HttpWireName, type WireName, wireNames } from "./clients/wires.ts"
 export type { Result, RunOptions, Scenario, Verdict } from "./Scenario.ts"
 export { scenarios } from "./scenarios/index.ts"

@@ -1,6 +1,6 @@
 /** The sentences that scenarios judge with: each gives the problems it found, none when there are none. */
-import type { ClientRecord } from "./clients/ClientRecord.ts"
-import { wires } from "./clients/wires.ts"
+import type { ClientRecord } from "@finwait/cli/clients/ClientRecord"
+import { type WireName, wires } from "./clients/wires.ts"
 import type { Result, Scenario } from "./Scenario.ts"
 
 type Problems = ReadonlyArray<string>
@@ -46,7 +46,8 @@ export const clients =
     ]
   }
 
-const heardGoodbye = ({ seen, wire }: ClientRecord) => wires[wire].goodbyes.some((goodbye) => seen.includes(goodbye))
+const heardGoodbye = ({ seen, wire }: ClientRecord) =>
+  wires[wire as WireName].goodbyes.some((goodbye) => seen.includes(goodbye))
 
 /** The process ends by itself, in time, with such an exit code. */
 export const process =

@@ -3,8 +3,8 @@ import { once } from "node:events"
 import * as net from "node:net"
 import { afterEach, assert, describe, it } from "vitest"
 import { Client, type ClientOptions } from "../src/clients/Client.ts"
-import type { ClientRecord } from "../src/clients/ClientRecord.ts"
-import { readTable } from "../src/clients/kernel.ts"
+import type { ClientRecord } from "@finwait/cli/clients/ClientRecord"
+import { readTable } from "@finwait/cli/clients/kernel"
 import * as Protocol from "../src/Protocol.ts"
 
 const servers: Array<net.Server> = []

@@ -4,12 +4,12 @@ import * as http2 from "node:http2"
 import type * as net from "node:net"
 import { afterEach, assert, describe, it } from "vitest"
 import { Client, type ClientOptions } from "../src/clients/Client.ts"
-import type { ClientRecord } from "../src/clients/ClientRecord.ts"
+import type { ClientRecord } from "@finwait/cli/clients/ClientRecord"
 import { http } from "../src/clients/dialects/http.ts"
-import { readTable } from "../src/clients/kernel.ts"
+import { readTable } from "@finwait/cli/clients/kernel"
 import { wires } from "../src/clients/wires.ts"
 import * as Protocol from "../src/Protocol.ts"
-import { settles, sleep } from "../src/Waiting.ts"
+import { settles, sleep } from "@finwait/cli/Waiting"
 
 const servers: Array<{ close(): unknown }> = []
 afterEach(() => {

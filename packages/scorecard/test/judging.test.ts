@@ -1,6 +1,6 @@
 /** What a client has to have heard before the FIN, by what it speaks. */
 import { assert, describe, it } from "vitest"
-import { type ClientRecord, endingOf, type Seen } from "../src/clients/ClientRecord.ts"
+import { type ClientRecord, endingOf, type Seen } from "@finwait/cli/clients/ClientRecord"
 import type { WireName } from "../src/clients/wires.ts"
 import * as judging from "../src/judging.ts"
 import type { Result } from "../src/Scenario.ts"

@@ -2,10 +2,10 @@
 import type { ChildProcess } from "node:child_process"
 import { createInterface } from "node:readline"
 import { spawnNode } from "../ServerProcess.ts"
-import { Latch, settles, within } from "../Waiting.ts"
-import { type ClientRecord, endingOf } from "./ClientRecord.ts"
+import { Latch, settles, within } from "@finwait/cli/Waiting"
+import { type ClientRecord, endingOf } from "@finwait/cli/clients/ClientRecord"
 import type { IdleEnding } from "./idle-process.ts"
-import { fileLimit } from "./kernel.ts"
+import { fileLimit } from "@finwait/cli/clients/kernel"
 import type { WireName } from "./wires.ts"
 
 const connectMillis = 60_000

@@ -2,8 +2,8 @@
  * A connection of our own on which the server is asked how many it has. Connections are accepted in the order in which
  * they were made, so an answer here also says that every connection made before has been accepted.
  */
-import { Latch, settles, until, within } from "../Waiting.ts"
-import type { Channel } from "./channels/Channel.ts"
+import { Latch, settles, until, within } from "@finwait/cli/Waiting"
+import type { Channel } from "@finwait/cli/clients/channels/Channel"
 import type { Dialect } from "./dialects/Dialect.ts"
 import type { Wire } from "./wires.ts"
 

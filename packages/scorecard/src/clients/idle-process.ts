@@ -3,7 +3,7 @@
  * that plays the scenario has other files to open. Started with a port, a wire and a number; says `connected` when all
  * are, and the endings when all have ended (or when it gets a SIGTERM), each as a line of JSON.
  */
-import type { Seen } from "./ClientRecord.ts"
+import type { Seen } from "@finwait/cli/clients/ClientRecord"
 import { type WireName, wires } from "./wires.ts"
 
 /** One connection's end; `at` in milliseconds of the epoch, since the times of two processes are compared. */

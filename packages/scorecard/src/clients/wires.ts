@@ -1,10 +1,11 @@
 /** What a subject can be spoken to over: a channel, and how requests and answers are spoken over it. */
-import type { Channel, Ear } from "./channels/Channel.ts"
-import { Http2Channel } from "./channels/Http2Channel.ts"
-import { TcpChannel } from "./channels/TcpChannel.ts"
-import { TlsChannel, type TlsVersion } from "./channels/TlsChannel.ts"
-import { WebSocketChannel } from "./channels/WebSocketChannel.ts"
-import type { Seen } from "./ClientRecord.ts"
+import { Http2Channel } from "@finwait/cli/clients/channels/Http2Channel"
+import { TcpChannel } from "@finwait/cli/clients/channels/TcpChannel"
+import { TlsChannel, type TlsVersion } from "@finwait/cli/clients/channels/TlsChannel"
+import { WebSocketChannel } from "@finwait/cli/clients/channels/WebSocketChannel"
+import type { Wire as AnyWire } from "@finwait/cli/clients/Wire"
+import { certificate } from "../fixtures/localhost.ts"
+import type { Exchange } from "../Protocol.ts"
 import { calls } from "./dialects/calls.ts"
 import type { Dialect } from "./dialects/Dialect.ts"
 import { http } from "./dialects/http.ts"
@@ -15,15 +16,12 @@ export const httpWireNames = ["http1", "http2", "http-websocket"] as const
 export type HttpWireName = (typeof httpWireNames)[number]
 export type WireName = (typeof wireNames)[number] | HttpWireName
 
-export interface Wire {
+export interface Wire extends AnyWire<Exchange, WireOptions> {
   readonly name: WireName
   readonly channel: "TCP" | "TLS" | "WebSocket" | "HTTP/2"
-  readonly open: (port: number, ear: Ear, options?: WireOptions) => Channel
   readonly dialect: Dialect
   /** A server may leave idle connections some time for one more request, `KEEP_ALIVE_GRACE_MS`, before it ends them. */
   readonly keepsAlive: boolean
-  /** The last words of a good server, one of them: what a client is to hear before the FIN, if it is not the FIN itself. */
-  readonly goodbyes: ReadonlyArray<Seen>
 }
 
 export interface WireOptions {
@@ -33,16 +31,18 @@ export interface WireOptions {
 
 type Way = Pick<Wire, "channel" | "open" | "goodbyes" | "keepsAlive">
 
+const ca = certificate()
+
 const tcp: Way = {
   channel: "TCP",
-  open: (port, ear) => new TcpChannel(port, ear),
+  open: (to, ear) => new TcpChannel(to, ear),
   goodbyes: ["FIN"],
   keepsAlive: false
 }
 
 const tls: Way = {
   channel: "TLS",
-  open: (port, ear, options) => new TlsChannel(port, ear, options?.tls),
+  open: (to, ear, options) => new TlsChannel(to, ear, { ca, version: options?.tls }),
   goodbyes: ["close_notify"],
   keepsAlive: false
 }
@@ -50,7 +50,7 @@ const tls: Way = {
 // Going away, or done.
 const webSocket: Way = {
   channel: "WebSocket",
-  open: (port, ear) => new WebSocketChannel(port, ear),
+  open: (to, ear) => new WebSocketChannel(to, ear),
   goodbyes: ["close 1001", "close 1000"],
   keepsAlive: false
 }
@@ -58,7 +58,7 @@ const webSocket: Way = {
 // A session is told GOAWAY and needs no grace: what it asks behind that was not heard, and it knows.
 const http2: Way = {
   channel: "HTTP/2",
-  open: (port, ear) => new Http2Channel(port, ear),
+  open: (to, ear) => new Http2Channel(to, ear),
   goodbyes: ["GOAWAY"],
   keepsAlive: false
 }

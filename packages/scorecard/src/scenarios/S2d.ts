@@ -1,7 +1,7 @@
 import * as Protocol from "../Protocol.ts"
 import type { Scenario } from "../Scenario.ts"
 import { play } from "../Stage.ts"
-import { settles } from "../Waiting.ts"
+import { settles } from "@finwait/cli/Waiting"
 import * as judging from "../judging.ts"
 
 const patienceMillis = 3000

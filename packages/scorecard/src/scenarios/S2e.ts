@@ -2,7 +2,7 @@ import type { Client } from "../clients/Client.ts"
 import * as Protocol from "../Protocol.ts"
 import type { Scenario } from "../Scenario.ts"
 import { play, type Stage } from "../Stage.ts"
-import { sleep } from "../Waiting.ts"
+import { sleep } from "@finwait/cli/Waiting"
 import * as judging from "../judging.ts"
 
 const clientCount = 5

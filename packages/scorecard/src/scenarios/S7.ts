@@ -1,7 +1,7 @@
 import * as Protocol from "../Protocol.ts"
 import type { Scenario } from "../Scenario.ts"
 import { play } from "../Stage.ts"
-import { sleep } from "../Waiting.ts"
+import { sleep } from "@finwait/cli/Waiting"
 import * as judging from "../judging.ts"
 
 export const S7: Scenario = {

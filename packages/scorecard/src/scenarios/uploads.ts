@@ -6,7 +6,7 @@ import type { Client } from "../clients/Client.ts"
 import { note } from "../clients/dialects/calls.ts"
 import * as Protocol from "../Protocol.ts"
 import type { Stage } from "../Stage.ts"
-import { settles, sleep } from "../Waiting.ts"
+import { settles, sleep } from "@finwait/cli/Waiting"
 
 type Between = readonly [fewest: number, most: number]
 

@@ -3,14 +3,12 @@
  * they are. One that comes in chunks is another's, of which only the status counts, and nothing is understood behind it.
  * Streams of HTTP/2 are told in the same words, see `Http2Channel`.
  */
+import { refused } from "@finwait/cli/clients/channels/Http2Channel"
 import { type Exchange, path, uploadBytes } from "../../Protocol.ts"
 import type { Dialect, Transcript } from "./Dialect.ts"
 import { lines } from "./lines.ts"
 
 const ok = "200"
-
-/** The status of what was not heard, says the server: the client may ask somebody else, and nothing is lost. */
-export const refused = "REFUSED_STREAM"
 
 const uploads = new Set<Exchange["verb"]>(["REJECT", "UNREAD"])
 
@@ -76,18 +74,18 @@ class HttpTranscript implements Transcript {
     this.isLostInChunks = /^transfer-encoding: *chunked$/im.test(head)
     if (this.isLostInChunks && status === ok) this.instead.push("chunks")
     this.left = Number(/^content-length: *(\d+)$/im.exec(head)?.[1] ?? 0)
-    if (this.left === 0 && !this.isLostInChunks) this.end()
+    if (this.left === 0 && !this.isLostInChunks) this.finish()
   }
 
   private hearBody(chunk: Buffer): Buffer {
     const part = chunk.subarray(0, this.left)
     this.left -= part.length
     this.current?.hear(part, undefined)
-    if (this.left === 0) this.end()
+    if (this.left === 0) this.finish()
     return chunk.subarray(part.length)
   }
 
-  private end(): void {
+  private finish(): void {
     if (this.current?.whole === false) this.instead.push("another body")
     this.current = undefined
   }

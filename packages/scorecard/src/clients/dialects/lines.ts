@@ -3,7 +3,7 @@
  * that 64 MB cost nothing. Over a WebSocket, text has to come as text and bodies as bytes.
  */
 import type { Exchange } from "../../Protocol.ts"
-import type { Kind } from "../channels/Channel.ts"
+import type { Kind } from "@finwait/cli/clients/channels/Channel"
 import type { Dialect, Transcript } from "./Dialect.ts"
 
 type Part = { readonly text: string; at: number } | { bytes: number }

@@ -1,0 +1,128 @@
+/** A check: a survey of the server, then scenario after scenario, each on a process of its own. */
+import { availableParallelism } from "node:os"
+import { describe } from "../clients/To.ts"
+import type { Profile, Survey } from "../profiles/Profile.ts"
+import { type Report, type Row, type VerdictName, version } from "../report/Report.ts"
+import { scenarios } from "../scenarios/index.ts"
+import type { Bounds } from "./Bounds.ts"
+import { type PlayedOnce, playOnce, round, without } from "./play.ts"
+import type { Scenario } from "./Scenario.ts"
+import { type Command, Server } from "./Server.ts"
+import type { Setting } from "./Stage.ts"
+import { survey } from "./survey.ts"
+
+export interface CheckOptions {
+  readonly name: string
+  readonly command: Command
+  readonly profile: Profile
+  readonly bounds: Bounds
+  readonly connections: number
+  readonly restMillis: number
+  readonly repeat: number
+  readonly scenarios: ReadonlyArray<Scenario>
+}
+
+/** Who is told how it goes on. */
+export interface Progress {
+  surveyed(survey: Survey): void
+  begins(scenario: Scenario, play: number): void
+  done(row: Row): void
+}
+
+const order: ReadonlyArray<VerdictName> = ["n/a", "pass", "warn", "not run", "fail"]
+
+export const worst = (verdicts: ReadonlyArray<VerdictName>): VerdictName =>
+  verdicts.reduce((one, other) => (order.indexOf(other) > order.indexOf(one) ? other : one), "n/a")
+
+/** Fails with {@link CannotStart} when there is nothing to be checked. */
+export const check = async (options: CheckOptions, progress: Progress, signal: AbortSignal): Promise<Report> => {
+  const { bounds, command, connections, name, profile, restMillis } = options
+  const startedAt = new Date()
+  const surveyed = await surveyOf(options)
+  progress.surveyed(surveyed)
+  const setting: Setting = { profile, survey: surveyed, bounds, connections, restMillis }
+  const rows: Array<Row> = []
+  let isDeaf = false
+  for (const scenario of options.scenarios) {
+    const plays: Array<Pick<PlayedOnce, "play" | "measured">> = []
+    for (let time = 1; time <= options.repeat; time++) {
+      signal.throwIfAborted()
+      progress.begins(scenario, time)
+      const because = scenario.doesNotApply?.(profile)
+      if (because !== undefined) {
+        plays.push({ play: without("n/a", because), measured: null })
+        break
+      }
+      if (isDeaf) {
+        plays.push({
+          play: without("not run", `the server does not react to ${command.signal} at all, see above`),
+          measured: null
+        })
+        break
+      }
+      const played = await playOnce(scenario, command, setting)
+      plays.push(played)
+      if (played.isDeaf) isDeaf = true
+    }
+    const row = rowOf(scenario, setting, plays)
+    rows.push(row)
+    progress.done(row)
+  }
+  return {
+    tool: "finwait check",
+    format: version,
+    name,
+    command: command.words,
+    profile: profile.name,
+    address: describe(command.to),
+    signal: command.signal,
+    startedAt: startedAt.toISOString(),
+    seconds: round((Date.now() - startedAt.getTime()) / 1000),
+    machine: { platform: `${process.platform} ${process.arch}`, cpus: availableParallelism(), node: process.version },
+    bounds: { ...bounds, connections, restMillis },
+    requests: { ...surveyed.described } as Record<string, string>,
+    rows
+  }
+}
+
+const surveyOf = async ({ command, profile }: CheckOptions): Promise<Survey> => {
+  const server = await Server.start(command)
+  try {
+    return await survey(server, profile)
+  } finally {
+    await server.end()
+  }
+}
+
+const rowOf = (
+  scenario: Scenario,
+  setting: Setting,
+  plays: ReadonlyArray<Pick<PlayedOnce, "play" | "measured">>
+): Row => {
+  const figures = plays.flatMap(({ measured }) => (measured === null ? [] : [measured])).toSorted((a, b) => a - b)
+  const { bound, fix, good, id, meaning, measure, title, unit } = scenario
+  return {
+    id,
+    title,
+    meaning,
+    good,
+    fix,
+    verdict: worst(plays.map(({ play }) => play.verdict)),
+    measure,
+    unit,
+    measured:
+      figures.length === 0
+        ? null
+        : {
+            least: round(figures[0]!),
+            median: round(figures[Math.floor(figures.length / 2)]!),
+            most: round(figures.at(-1)!)
+          },
+    bound: bound(setting),
+    plays: plays.map(({ play }) => play)
+  }
+}
+
+/** Those that are asked for, in the order of the scorecard. */
+export const chosen = (only: ReadonlyArray<string>, skip: ReadonlyArray<string>): ReadonlyArray<Scenario> =>
+  scenarios.filter(({ id }) => (only.length === 0 || only.includes(id)) && !skip.includes(id))

@@ -1,0 +1,158 @@
+/** `finwait check`. */
+import * as Effect from "effect/Effect"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import { readFile, writeFile } from "node:fs/promises"
+import { type Given, optionsOf, WrongArguments } from "../check/arguments.ts"
+import { check } from "../check/check.ts"
+import { Lines } from "../check/progress.ts"
+import { compare } from "../report/compare.ts"
+import { html } from "../report/html.ts"
+import { junit } from "../report/junit.ts"
+import * as Report from "../report/Report.ts"
+import { table } from "../report/table.ts"
+
+const text = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional, Flag.map(Option.getOrUndefined))
+
+const time = (name: string, description: string) => text(name, description)
+
+const list = (name: string, description: string) =>
+  text(name, description).pipe(
+    Flag.map((value) => (value === undefined ? [] : value.split(",").filter((id) => id !== "")))
+  )
+
+const number = (name: string, description: string, otherwise: number) =>
+  Flag.Int(name).pipe(Flag.withDescription(description), Flag.withDefault(otherwise))
+
+const flags = {
+  http: text(
+    "http",
+    "paths of a slow, a large and an upload request, with commas between: /slow,/large,/upload; or by name: slow=/work"
+  ),
+  profile: Flag.Literals("profile", ["http", "http2", "websocket", "line", "raw"]).pipe(
+    Flag.withDescription("what the server speaks (http)"),
+    Flag.optional,
+    Flag.map(Option.getOrUndefined)
+  ),
+  script: text("script", "a file that says what is sent and what comes back, for line, raw and websocket"),
+  ws: text("ws", "the path of a WebSocket, for the profile websocket"),
+  subprotocol: text("subprotocol", "the WebSocket subprotocol that is offered"),
+  port: Flag.Int("port").pipe(
+    Flag.withDescription("where it listens; without it a free one, which the server is told by PORT and {port}"),
+    Flag.optional,
+    Flag.map(Option.getOrUndefined)
+  ),
+  host: Flag.String("host").pipe(Flag.withDescription("where it listens (127.0.0.1)"), Flag.withDefault("127.0.0.1")),
+  unix: text("unix", "the path of the Unix socket where it listens"),
+  tls: Flag.Boolean("tls").pipe(
+    Flag.withDescription("over TLS; any certificate will do without --ca"),
+    Flag.withDefault(false)
+  ),
+  ca: text("ca", "a file of certificates to trust, PEM"),
+  servername: text("servername", "the name to ask for by TLS (localhost)"),
+  allowRemote: Flag.Boolean("allow-remote").pipe(
+    Flag.withDescription("a --host that is another machine"),
+    Flag.withDefault(false)
+  ),
+  signal: Flag.String("signal").pipe(
+    Flag.withDescription("what tells it to stop (SIGTERM)"),
+    Flag.withDefault("SIGTERM")
+  ),
+  only: list("only", "these scenarios only: S1,S3"),
+  skip: list("skip", "all but these"),
+  repeat: number("repeat", "plays each scenario so many times; the worst counts", 1),
+  connections: number("connections", "how many idle connections S8 has", 1000),
+  name: text("name", "what it is called in reports"),
+  prompt: time("prompt", "what has nothing to wait for is over within this (500ms)"),
+  late: time("late", "longer than this is a failure there (5s)"),
+  deadline: time("deadline", "a drain with clients that do not cooperate is over within this (20s)"),
+  grace: time("grace", "then it is killed, as your platform does (30s)"),
+  start: time("start", "how long it may take to listen (10s)"),
+  rest: time("rest", "how long a connection of HTTP is idle before the signal (1.2s)"),
+  json: text("json", "writes the report as JSON; - is the standard output"),
+  junit: text("junit", "writes it as JUnit's XML"),
+  html: text("html", "writes it as a page, with a timeline for each connection"),
+  compare: Flag.Boolean("compare").pipe(
+    Flag.withDescription("shows two reports side by side: finwait check --compare A.json B.json"),
+    Flag.withDefault(false)
+  ),
+  files: Argument.String("report").pipe(Argument.variadic())
+}
+
+const reportOf = (file: string) =>
+  Effect.gen(function* () {
+    const json = yield* Effect.tryPromise({
+      try: () => readFile(file, "utf8"),
+      catch: (cause) => new WrongArguments(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
+    })
+    return yield* Effect.mapError(
+      Report.decode(json),
+      (error) => new WrongArguments(`${file} is no report of finwait check: ${error.message}`)
+    )
+  })
+
+const write = (file: string | undefined, option: string, content: () => string) =>
+  file === undefined
+    ? Effect.void
+    : Effect.tryPromise({
+        try: async () => {
+          if (file === "-") process.stdout.write(content())
+          else await writeFile(file, content())
+        },
+        catch: (cause) =>
+          new WrongArguments(`--${option} ${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
+      })
+
+/** `command`: what stands behind `--`. */
+export const checkCommand = (command: ReadonlyArray<string>) =>
+  Command.make(
+    "check",
+    flags,
+    Effect.fnUntraced(function* ({ files, ...given }) {
+      if (given.compare) {
+        const [first, second] = files
+        if (first === undefined || second === undefined || files.length > 2) {
+          return yield* Effect.fail(new WrongArguments("--compare needs two reports: --compare A.json B.json"))
+        }
+        process.stdout.write(`${compare(yield* reportOf(first), yield* reportOf(second))}\n`)
+        return
+      }
+      if (files.length > 0) {
+        const say = `what is "${files[0]}"? The server's command comes behind --: finwait check -- ${files.join(" ")}`
+        return yield* Effect.fail(new WrongArguments(say))
+      }
+      const { deadline, grace, late, prompt, rest, start, ...others } = given
+      const times = { deadline, grace, late, prompt, rest, start }
+      const options = yield* promised(() => optionsOf({ ...others, command, times } as Given))
+      const lines = new Lines(process.stderr, options.repeat)
+      process.stderr.write(`${options.command.words.join(" ")}\n`)
+      const report = yield* Effect.ensuring(
+        promised((signal) => check(options, lines, signal)),
+        Effect.sync(() => lines.end())
+      )
+      if (given.json !== "-") process.stdout.write(`\n${table(report)}\n`)
+      yield* write(given.json, "json", () => `${JSON.stringify(report, null, 2)}\n`)
+      yield* write(given.junit, "junit", () => junit(report))
+      yield* write(given.html, "html", () => html(report))
+      const { fail, "not run": notRun, warn } = Report.tally(report.rows)
+      process.exitCode = fail + warn + notRun === 0 ? 0 : 1
+    })
+  ).pipe(
+    Command.withDescription(
+      "Starts a server, puts clients on it, tells it to stop, and says what they lived through. Exit code 0: everything passed; 1: findings; 2: it did not start, or the arguments are wrong."
+    ),
+    Command.withExamples([
+      { command: "finwait check --port 3000 -- node server.js", description: "A server of HTTP" },
+      {
+        command: "finwait check --http /slow,/download --port 8080 --signal SIGQUIT -- nginx -g 'daemon off;'",
+        description: "With paths for a slow and a large answer, and another signal"
+      },
+      { command: "finwait check --profile line --html report.html -- ./my-server", description: "A server of lines" }
+    ])
+  )
+
+const promised = <A>(run: (signal: AbortSignal) => Promise<A>) =>
+  Effect.tryPromise({ try: run, catch: (cause) => cause })

@@ -1,0 +1,120 @@
+/** The timeline of one connection. */
+import { at, bytesOf, exitMillisOf, type Run, runsOf, storyOf } from "../story.ts"
+import type { Connection, Play } from "../Report.ts"
+import { glyphOf, glyphs, thicknessOf } from "./glyphs.ts"
+import type { Lane } from "./lanes.ts"
+import { type Markup, markup } from "./Markup.ts"
+import type { Scale } from "./Scale.ts"
+
+/** Bytes closer to one another than that, in percent of the width, are one stroke. */
+const strokeGap = 1.2
+/** Names that would lie closer to one another, on the width of a phone, are said together. */
+const [endWidth, wordWidth] = [11, 22]
+
+export const drawing = (lane: Lane, play: Play, scale: Scale): Markup => {
+  const { count, drawn } = lane
+  const story = count === 1 ? storyOf(drawn) : `${count} alike, this is the last of them. ${storyOf(drawn)}`
+  const runs = runsOf(eventsOf(drawn), scale.millisWide(strokeGap))
+  const end = endOf(drawn, runs, play, scale)
+  return markup`<svg class="plot" role="img"><title>${story}</title>
+${backdrop(play, scale)}
+${life(runs, end, scale)}
+${runs.map((run) => (run.what === "heard" ? heard(run, scale) : mark(run, scale)))}
+${drawn.ending === "open" ? [placed(end, scale, glyphs.open, "nobody ended it")] : []}
+${names(runs, drawn.ending === "open" ? end : undefined, scale)}
+</svg>`
+}
+
+/** Of a client that tells only when it was told, at least that. */
+const eventsOf = ({ ending, events, toldMillis }: Connection): Connection["events"] =>
+  events.length > 0 || toldMillis === null ? events : [{ at: toldMillis, what: ending }]
+
+/** What all lanes have in common, so that it runs through all of them. */
+export const backdrop = (play: Play, scale: Scale): ReadonlyArray<Markup> => {
+  const exit = exitMillisOf(play)
+  const line = (millis: number, name: string) =>
+    markup`<line class="${name}" x1="${x(millis, scale)}" x2="${x(millis, scale)}" y1="0" y2="100%"/>`
+  return [
+    markup`<rect class="before" width="${x(0, scale)}" height="100%"/>`,
+    ...scale.ticks.filter(({ at }) => at !== 0).map(({ at }) => line(at, "tick")),
+    line(0, "signal"),
+    ...(exit === undefined ? [] : [line(exit, "exit")])
+  ]
+}
+
+export const x = (millis: number, scale: Scale): string => `${scale.percent(millis).toFixed(2)}%`
+
+const endOf = ({ ending }: Connection, runs: ReadonlyArray<Run>, play: Play, scale: Scale): number =>
+  ending === "open" ? (exitMillisOf(play) ?? scale.to) : (runs.at(-1)?.last ?? 0)
+
+/** From its first event to its last, broken while the client does not read. */
+const life = (runs: ReadonlyArray<Run>, end: number, scale: Scale): ReadonlyArray<Markup> => {
+  const lines: Array<Markup> = []
+  let [from, reads] = [runs[0]?.first ?? end, true]
+  const upTo = (millis: number) => {
+    const name = reads ? "life" : "life deaf"
+    lines.push(markup`<line class="${name}" x1="${x(from, scale)}" x2="${x(millis, scale)}" y1="50%" y2="50%"/>`)
+    from = millis
+  }
+  for (const { first, what } of runs) {
+    const readsNow = what === "stopped reading" ? false : what === "reads" || what === "heard" ? true : reads
+    if (readsNow === reads) continue
+    upTo(first)
+    reads = readsNow
+  }
+  upTo(end)
+  return lines
+}
+
+const heard = ({ bytes = 0, first, last }: Run, scale: Scale): Markup => {
+  const width = thicknessOf(bytes).toFixed(1)
+  const when = first === last ? `at ${at(last)}` : `from ${at(first)} to ${at(last)}`
+  // A line of no length with round ends is a dot.
+  return markup`<line class="heard" x1="${x(first, scale)}" x2="${x(last, scale)}" y1="50%" y2="50%" stroke-width="${width}"><title>heard ${bytesOf(bytes)} ${when}</title></line>`
+}
+
+const mark = ({ bytes, last, what }: Run, scale: Scale): Markup =>
+  placed(last, scale, glyphs[glyphOf(what)], `${what}${bytes === undefined ? "" : ` ${bytesOf(bytes)}`} at ${at(last)}`)
+
+const placed = (millis: number, scale: Scale, glyph: Markup, title: string): Markup =>
+  markup`<svg x="${x(millis, scale)}" y="50%" overflow="visible"><title>${title}</title>${glyph}</svg>`
+
+interface Name {
+  readonly text: string
+  readonly at: number
+}
+
+/** Ends are named behind their marks, and what was said before them above the line. */
+const names = (runs: ReadonlyArray<Run>, openTo: number | undefined, scale: Scale): ReadonlyArray<Markup> => {
+  const of = (...wanted: ReadonlyArray<string>) =>
+    runs.filter(({ what }) => wanted.includes(glyphOf(what))).map(({ last, what }) => ({ text: what, at: last }))
+  const ends = [...of("FIN", "RST", "refused"), ...(openTo === undefined ? [] : [{ text: "open", at: openTo }])]
+  return [
+    ...apart(ends, endWidth, scale).map(
+      ({ at, text }) => markup`<text class="end" x="${x(at, scale)}" y="50%" dx="9" dy="4">${text}</text>`
+    ),
+    ...apart(of("told"), wordWidth, scale).map(
+      ({ at, text }) =>
+        markup`<text class="word" x="${x(at, scale)}" y="50%" dy="-9" text-anchor="${anchorOf(at, scale)}">${text}</text>`
+    )
+  ]
+}
+
+const anchorOf = (millis: number, scale: Scale): string => {
+  const percent = scale.percent(millis)
+  return percent < 25 ? "start" : percent > 75 ? "end" : "middle"
+}
+
+/** What would overlap is said once, at the last of it. */
+const apart = (all: ReadonlyArray<Name>, width: number, scale: Scale): ReadonlyArray<Name> => {
+  const names: Array<Name> = []
+  for (const name of all) {
+    const last = names.at(-1)
+    if (last === undefined || scale.percent(name.at) - scale.percent(last.at) >= width) names.push(name)
+    else {
+      const text = last.text.endsWith(name.text) ? last.text : `${last.text}, ${name.text}`
+      names[names.length - 1] = { text, at: name.at }
+    }
+  }
+  return names
+}

@@ -1,0 +1,16 @@
+/** What scenarios with large answers share: how large is large. */
+import { NotRun, type Stage } from "../check/Stage.ts"
+import type { Request } from "../profiles/Profile.ts"
+
+/** Kernels take some megabytes for a client that does not read (Linux: 4 MB to send, 6 to receive). */
+const leastBytes = 12 * 1024 * 1024
+
+export const largeRequest = (stage: Stage): Request => {
+  const request = stage.request("large")
+  const { largeBytes } = stage.setting.survey
+  if (largeBytes < leastBytes) {
+    const megabytes = (largeBytes / 1024 / 1024).toFixed(1)
+    throw new NotRun(`the large answer has ${megabytes} MB; one of 12 or more is needed, or the kernel takes all of it`)
+  }
+  return request
+}

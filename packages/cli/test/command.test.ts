@@ -1,0 +1,311 @@
+/** The command as its users have it: a process, its exit code, what it says, and what it leaves behind. */
+import { spawn } from "node:child_process"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, describe, it } from "vitest"
+import { until } from "../src/Waiting.ts"
+
+const main = new URL("../src/main.ts", import.meta.url).pathname
+const servers = new URL("servers/", import.meta.url).pathname
+const folder = mkdtempSync(join(tmpdir(), "finwait-check-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+interface Ran {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const start = (...words: ReadonlyArray<string>) => {
+  const { NODE_OPTIONS: _options, VITEST: _runner, ...env } = process.env
+  const child = spawn(process.execPath, [main, ...words], { env: { ...env, NO_COLOR: "1" } })
+  let stdout = ""
+  let stderr = ""
+  child.stdout.on("data", (text) => (stdout += String(text)))
+  child.stderr.on("data", (text) => (stderr += String(text)))
+  const ended = new Promise<Ran>((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })))
+  return { child, ended, said: () => stdout + stderr }
+}
+
+const run = (...words: ReadonlyArray<string>): Promise<Ran> => start(...words).ended
+
+const script = `${servers}lines.json`
+const misbehaving = (how: string, ...options: ReadonlyArray<string>) =>
+  run(
+    "check",
+    "--profile",
+    "line",
+    "--script",
+    pingOnly,
+    "--only",
+    "S2a,S5",
+    "--grace",
+    "2s",
+    ...options,
+    "--",
+    process.execPath,
+    `${servers}misbehaving.ts`,
+    how
+  )
+
+const pingOnly = join(folder, "ping.json")
+writeFileSync(pingOnly, JSON.stringify({ quick: { send: "PING\n", expect: { text: "PONG\n" } } }))
+
+/** Of this test's servers. */
+const leftBehind = (): ReadonlyArray<string> =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(servers)
+    } catch {
+      return false
+    }
+  })
+
+const linux = process.platform === "linux"
+const minutes = { timeout: 120_000 }
+
+describe("a server that misbehaves", () => {
+  it("never listens: exit code 2, and what it said", minutes, async () => {
+    const { code, stderr } = await misbehaving("never-listens", "--start", "1s")
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /does not listen on 127\.0\.0\.1:\d+ within 1 s/)
+    assert.match(stderr, /cannot open the database/)
+  })
+
+  it("listens late: is waited for", minutes, async () => {
+    const { code, stdout } = await misbehaving("listens-late")
+    assert.match(stdout, /S2a .* pass/)
+    assert.strictEqual(code, 0)
+  })
+
+  it("crashes at the start: exit code 2, and what it said", minutes, async () => {
+    const { code, stderr } = await misbehaving("crashes-at-start")
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /ended with exit code 3 before it listened/)
+    assert.match(stderr, /no configuration/)
+  })
+
+  it("crashes at the signal: a failure that says so", minutes, async () => {
+    const { code, stdout } = await misbehaving("crashes-at-the-signal")
+    assert.strictEqual(code, 1)
+    assert.match(stdout, /crashed: SIGABRT/)
+  })
+
+  it("ignores the signal: found out once, and not waited for again", minutes, async () => {
+    const { code, stdout } = await misbehaving("ignores-the-signal")
+    assert.strictEqual(code, 1)
+    assert.match(stdout, /still running 2\.0 s after the signal, and killed/)
+    assert.match(stdout, /does not react to SIGTERM at all/)
+  })
+
+  it("forks and exits: exit code 2, and nothing of it is left", { ...minutes, skip: !linux }, async () => {
+    const { code, stderr } = await misbehaving("forks-and-exits")
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /started another process and ended .*foreground/)
+    assert.isTrue(await until(3000, () => leftBehind().length === 0), leftBehind().join())
+  })
+
+  it("is behind a shell that is told in its place", { ...minutes, skip: !linux }, async () => {
+    const line = `${process.execPath} ${servers}misbehaving.ts has-a-shell-in-front; true`
+    const { code, stdout } = await run(
+      "check",
+      "--profile",
+      "line",
+      "--script",
+      pingOnly,
+      "--only",
+      "S2a",
+      "--grace",
+      "2s",
+      "--",
+      "sh",
+      "-c",
+      line
+    )
+    assert.strictEqual(code, 1)
+    assert.match(stdout, /left 1 other running, which knew nothing/)
+    assert.isTrue(await until(3000, () => leftBehind().length === 0), leftBehind().join())
+  })
+
+  it("writes a lot: is read, and judged as any other", minutes, async () => {
+    const { code, stdout } = await misbehaving("writes-a-lot")
+    assert.match(stdout, /S2a .* pass/)
+    assert.strictEqual(code, 0)
+  })
+
+  it("closes at once: exit code 2, and what it did in place of an answer", minutes, async () => {
+    const { code, stderr } = await misbehaving("closes-at-once")
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /the quick request, "PING\\n", was not answered: (?:FIN|RST)/)
+  })
+
+  it("is no program: exit code 2", minutes, async () => {
+    const { code, stderr } = await run("check", "--", "/no/such/program")
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /ENOENT/)
+  })
+
+  it("finds its port in use: exit code 2, and it is not started", minutes, async () => {
+    const other = createServer().listen(0, "127.0.0.1")
+    await new Promise((listening) => other.once("listening", listening))
+    const { port } = other.address() as { readonly port: number }
+    const { code, stderr } = await misbehaving("listens-late", "--port", String(port))
+    other.close()
+    assert.strictEqual(code, 2)
+    assert.match(stderr, new RegExp(`something else listens on 127\\.0\\.0\\.1:${port} already`))
+  })
+})
+
+describe("the command", () => {
+  const good = [
+    "--profile",
+    "line",
+    "--script",
+    script,
+    "--only",
+    "S1,S2a,S9",
+    "--",
+    process.execPath,
+    `${servers}lines.ts`
+  ]
+
+  it("exits with 0 when everything passed, and writes reports", minutes, async () => {
+    const [json, junit, html] = ["a.json", "a.xml", "a.html"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string
+    ]
+    const { code, stderr, stdout } = await run(
+      "check",
+      "--json",
+      json,
+      "--junit",
+      junit,
+      "--html",
+      html,
+      "--repeat",
+      "2",
+      ...good
+    )
+    assert.strictEqual(code, 0, stdout + stderr)
+    for (const line of stdout.split("\n")) assert.isAtMost(line.length, 100, line)
+    assert.match(stdout, /3 passed/)
+    const report = JSON.parse(readFileSync(json, "utf8"))
+    assert.deepStrictEqual(
+      report.rows.map(({ id, plays, verdict }: { id: string; plays: ReadonlyArray<unknown>; verdict: string }) => [
+        id,
+        verdict,
+        plays.length
+      ]),
+      [
+        ["S1", "pass", 2],
+        ["S2a", "pass", 2],
+        ["S9", "pass", 2]
+      ]
+    )
+    assert.match(readFileSync(junit, "utf8"), /<testsuite /)
+    assert.match(readFileSync(html, "utf8"), /<svg/)
+    const compared = await run("check", "--compare", json, json)
+    assert.strictEqual(compared.code, 0, compared.stderr)
+    assert.match(compared.stdout, /same/)
+  })
+
+  it("writes the report to its standard output alone", minutes, async () => {
+    const { stdout } = await run("check", "--json", "-", ...good)
+    assert.strictEqual(JSON.parse(stdout).tool, "finwait check")
+  })
+
+  it.each([
+    ["no command", [], /no command/],
+    ["a command without --", ["node", "server.js"], /behind --/],
+    ["another machine", ["--host", "example.org", "--", "node"], /--allow-remote/],
+    ["an unknown scenario", ["--only", "S99", "--", "node"], /S99: there are S1,/],
+    ["an unknown profile", ["--profile", "ftp", "--", "node"], /ftp/],
+    ["an unknown signal", ["--signal", "SIGNOPE", "--", "node"], /no such signal/],
+    ["what is no time", ["--grace", "soon", "--", "node"], /a time is wanted/],
+    ["bounds that do not fit", ["--grace", "5s", "--deadline", "10s", "--", "node"], /longer than --grace/],
+    ["a path that is none", ["--http", "slow", "--", "node"], /begins with/],
+    ["raw without a script", ["--profile", "raw", "--", "node"], /needs a --script/],
+    ["a script that is none", ["--script", main, "--", "node"], /--script/],
+    ["an unknown option", ["--nope", "--", "node"], /nope/]
+  ])("says what is wrong with its arguments: %s", minutes, async (_, words, told) => {
+    const { code, stderr, stdout } = await run("check", ...words)
+    assert.strictEqual(code, 2, stdout)
+    assert.match(stderr + stdout, told)
+  })
+
+  it("says where a script is wrong", minutes, async () => {
+    const file = join(folder, "wrong.json")
+    writeFileSync(file, JSON.stringify({ quick: { send: "a", expect: { lines: "one" } } }))
+    const { code, stderr } = await run("check", "--script", file, "--", "node")
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /quick/)
+    assert.match(stderr, /lines/)
+  })
+
+  it.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
+    "ends all that it has started when it gets a %s",
+    { ...minutes, skip: !linux },
+    async (signal) => {
+      const marker = `ended-by-${signal}`
+      const { child, ended, said } = start(
+        "check",
+        "--profile",
+        "line",
+        "--script",
+        pingOnly,
+        "--only",
+        "S2a",
+        "--grace",
+        "30s",
+        "--",
+        process.execPath,
+        `${servers}misbehaving.ts`,
+        "ignores-the-signal",
+        marker
+      )
+      const running = () =>
+        readdirSync("/proc").filter((pid) => {
+          try {
+            return (
+              pid !== String(child.pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").at(-2) === marker
+            )
+          } catch {
+            return false
+          }
+        })
+      // The survey is over, and the scenario's own server is told and stays.
+      assert.isTrue(await until(20_000, () => said().includes("quick:") && running().length === 1), said())
+      child.kill(signal)
+      await ended
+      assert.isTrue(await until(5000, () => running().length === 0), running().join())
+    }
+  )
+
+  it(
+    "takes a Unix socket, and leaves it to the server",
+    { ...minutes, skip: process.platform === "win32" },
+    async () => {
+      const path = join(folder, "echo.sock")
+      const program = `require("node:net").createServer((s) => s.pipe(s)).listen(process.argv[1]);process.on("SIGTERM",()=>process.exit(0))`
+      const { stdout } = await run(
+        "check",
+        "--profile",
+        "line",
+        "--unix",
+        path,
+        "--only",
+        "S9",
+        "--",
+        process.execPath,
+        "-e",
+        program,
+        path
+      )
+      assert.match(stdout, /S9/)
+      assert.isTrue(existsSync(folder))
+    }
+  )
+})
