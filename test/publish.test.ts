@@ -29,7 +29,8 @@ const consumer = join(copy, "consumer")
 
 const packages = [
   { name: "finwait", folder: "packages/finwait" },
-  { name: "@finwait/node", folder: "packages/node" }
+  { name: "@finwait/node", folder: "packages/node" },
+  { name: "@finwait/cli", folder: "packages/cli" }
 ]
 
 const link = (target: string, path: string) => {
@@ -78,7 +79,9 @@ beforeAll(async () => {
     link(target, join(consumer, "node_modules", dependency))
   }
   link(join(copy, "packages/finwait"), join(copy, "packages/node/node_modules/finwait"))
-  built = await tsc(copy, "-b", "packages/node")
+  link(join(copy, "packages/finwait"), join(copy, "packages/cli/node_modules/finwait"))
+  link(join(copy, "packages/node"), join(copy, "packages/cli/node_modules/@finwait/node"))
+  built = await tsc(copy, "-b", "packages/node", "packages/cli")
   for (const { name, folder } of packages) {
     await pnpm(join(copy, folder), "pack", "--pack-destination", copy)
     const installed = join(consumer, "node_modules", name)
@@ -94,9 +97,9 @@ const manifest = (path: string) => JSON.parse(readFileSync(join(path, "package.j
 const tarball = (name: string) =>
   join(copy, `${name.replace("@", "").replace("/", "-")}-${manifest(join(root, "packages/finwait")).version}.tgz`)
 
-/** Every module that the exports of a package offer, by the names that users write. */
+/** Every module that the exports of a package offer, by the names that users write. The command has one. */
 const modulesOf = ({ name, folder }: (typeof packages)[number]) =>
-  globSync("**/*.ts", { cwd: join(root, folder, "src") })
+  globSync(name === "@finwait/cli" ? "index.ts" : "**/*.ts", { cwd: join(root, folder, "src") })
     .map((file) => file.replaceAll("\\", "/").replace(/\.ts$/, ""))
     .filter((module) => !module.includes("internal/"))
     .map((module) => (module === "index" ? name : `${name}/${module}`))
@@ -119,7 +122,8 @@ describe.each(packages)("$name", (pkg) => {
   it("points at what is built, keeps its internals, and says nothing of the workspace", () => {
     const json = manifest(join(consumer, "node_modules", pkg.name))
     assert.strictEqual(json.exports["."].default, "./dist/index.js")
-    assert.strictEqual(json.exports["./internal/*"], null)
+    assert.isTrue(pkg.name === "@finwait/cli" || json.exports["./internal/*"] === null)
+    assert.isTrue(existsSync(join(consumer, "node_modules", pkg.name, json.bin?.finwait ?? "dist/index.js")))
     assert.notMatch(JSON.stringify(json), /workspace:|catalog:|\/src\//)
   })
 
@@ -138,6 +142,15 @@ describe("somebody who installs it", () => {
   it("can import every module", async () => {
     const script = `for (const name of ${JSON.stringify(modules)}) await import(name)`
     assert.strictEqual(await run(process.execPath, ["--input-type=module", "--eval", script], consumer), "")
+  }, 30_000)
+
+  it("can check a server", async () => {
+    const program = `require("node:net").createServer((s) => s.pipe(s)).listen(process.env.PORT, "127.0.0.1")`
+    const server = [process.execPath, "--eval", program]
+    const options = ["check", "--profile", "line", "--only", "S2a", "--grace", "5s", "--json", "-"]
+    const command = join(consumer, "node_modules/@finwait/cli/dist/main.js")
+    const printed = await run(process.execPath, [command, ...options, "--", ...server], consumer)
+    assert.strictEqual(JSON.parse(printed).rows[0].verdict, "pass", printed)
   }, 30_000)
 
   it("cannot import the internals", async () => {

@@ -125,7 +125,7 @@ describe("a server that misbehaves", () => {
       line
     )
     assert.strictEqual(code, 1)
-    assert.match(stdout, /left 1 other running, which knew nothing/)
+    assert.match(stdout, /left 1 other\s+running, which\s+knew\s+nothing/)
     assert.isTrue(await until(3000, () => leftBehind().length === 0), leftBehind().join())
   })
 

@@ -8,12 +8,19 @@ import type { ClientRecord } from "../clients/ClientRecord.ts"
 import { readTable } from "../clients/kernel.ts"
 import type { Wire } from "../clients/Wire.ts"
 import type { Profile, Purpose, Request, Survey } from "../profiles/Profile.ts"
-import { sleep } from "../Waiting.ts"
+import { settles, sleep } from "../Waiting.ts"
 import type { Bounds } from "./Bounds.ts"
 import { type Ending, listens, type Server } from "./Server.ts"
 
 /** A scenario that cannot be played here: why. */
 export class NotRun extends Error {}
+
+/** How many connect at the same time. */
+const togetherMost = 4
+/** Behind so many it is waited for until the server has them. */
+const acceptedEach = 100
+/** To connect within a machine takes no time where there is room. */
+const roomMillis = 500
 
 /** What is the same for all scenarios of a check. */
 export interface Setting {
@@ -89,10 +96,28 @@ export class Stage {
     return Promise.all(Array.from({ length: count }, () => this.connect(options)))
   }
 
-  /** Connects so many, some at a time: less than the shortest backlog in use. */
+  /** Connects so many, some at a time: less than the shortest backlogs in use, which is Python's, of five. */
   async crowd(count: number, options: ClientOptions): Promise<ReadonlyArray<Client<Request>>> {
     const all: Array<Client<Request>> = []
-    while (all.length < count) all.push(...(await this.connectMany(Math.min(100, count - all.length), options)))
+    while (all.length < count) {
+      all.push(...(await this.connectMany(Math.min(togetherMost, count - all.length), options)))
+      if (all.length % acceptedEach === 0) await this.accepted()
+    }
+    return all
+  }
+
+  /** As many as find room in the backlog of a server that does not run, up to so many. The one that finds none leaves. */
+  async queue(count: number, options: ClientOptions): Promise<ReadonlyArray<Client<Request>>> {
+    const all: Array<Client<Request>> = []
+    while (all.length < count) {
+      const client = this.client(options, this.profile.wire)
+      if (!(await settles(roomMillis, client.connected()))) {
+        client.leave()
+        this.clients.splice(this.clients.indexOf(client), 1)
+        break
+      }
+      all.push(client)
+    }
     return all
   }
 
@@ -152,10 +177,9 @@ export class Stage {
     return {
       ...ending,
       isDeaf,
-      clients: clients.map((client) => ({
-        ...client.record(server.signalledAt),
-        happenings: client.happenings
-      })),
+      clients: clients.map((client) =>
+        Object.assign(client.record(server.signalledAt), { happenings: client.happenings })
+      ),
       signalledAt: server.signalledAt,
       facts: this.facts,
       notes: this.notes,

@@ -48,7 +48,7 @@ export interface Given {
   readonly times: Partial<Readonly<Record<"prompt" | "late" | "deadline" | "grace" | "start" | "rest", string>>>
 }
 
-const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || /^127\./.test(host)
+const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")
 
 const positional: ReadonlyArray<Purpose> = ["slow", "large", "upload", "quick"]
 

@@ -80,7 +80,7 @@ export const check = async (options: CheckOptions, progress: Progress, signal: A
     seconds: round((Date.now() - startedAt.getTime()) / 1000),
     machine: { platform: `${process.platform} ${process.arch}`, cpus: availableParallelism(), node: process.version },
     bounds: { ...bounds, connections, restMillis },
-    requests: { ...surveyed.described } as Record<string, string>,
+    requests: surveyed.described,
     rows
   }
 }

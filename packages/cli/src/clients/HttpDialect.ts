@@ -114,10 +114,12 @@ export class HttpTranscript implements Transcript<HttpAsk> {
   private begin(status: string, head: string): void {
     const ask = this.awaited.shift()
     const isExpected =
-      ask === undefined ? false : ask.status === undefined ? !/^5/.test(status) : status === String(ask.status)
+      ask === undefined ? false : ask.status === undefined ? !status.startsWith("5") : status === String(ask.status)
     if (status === refused) this.expectedBytes -= ask?.bytes ?? 0
     else if (!isExpected) this.instead.push(status)
-    if (/^connection:.*\bclose\b/im.test(head)) this.saidLast = true
+    // HTTP/1.0 keeps a connection only where it says so.
+    const isKept = !head.startsWith("HTTP/1.0") || /^connection:.*\bkeep-alive\b/im.test(head)
+    if (!isKept || /^connection:.*\bclose\b/im.test(head)) this.saidLast = true
     const length = /^content-length: *(\d+) *$/im.exec(head)?.[1]
     const isEmpty = ask?.method === "HEAD" || status === "204" || status === "304" || status === refused
     const framing =

@@ -10,7 +10,6 @@ export type Purpose = (typeof purposes)[number]
  * A request, of whatever kind. Scenarios hand it to the wire that it is for and know no more of it: `any`, because a
  * profile's wire and its requests belong together and come from one place.
  */
-// oxlint-disable-next-line typescript/no-explicit-any -- see above
 export type Request = any
 
 export interface Profile {

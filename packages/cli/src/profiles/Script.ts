@@ -2,7 +2,7 @@
  * A protocol in a small file: what is sent, and what is to come back. For servers that speak neither HTTP nor anything
  * else that is known here.
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 const Bytes = Schema.Union([

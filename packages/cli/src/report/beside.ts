@@ -10,7 +10,7 @@ export const beside = (reports: ReadonlyArray<Report>): string => {
   const played = ids.filter((id) => rowsOf(id).some((row) => row !== undefined && row.verdict !== "n/a"))
   const lines = played.map((id) => {
     const rows = rowsOf(id)
-    return [id, rows.find((row) => row !== undefined)?.title ?? "", ...rows.map(cell)]
+    return [id, rows.find((row) => row !== undefined)?.title ?? ""].concat(rows.map(cell))
   })
   return [
     ...columns([["id", "scenario", ...reports.map(({ name }) => name)], ...lines]),

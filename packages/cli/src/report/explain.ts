@@ -7,8 +7,7 @@ The rows of [\`finwait check\`](check.md): what is done to a server, what that s
 and how to mend what is not. This page is written by \`node packages/cli/src/docs.ts\` from the scenarios themselves.
 `
 
-export const explain = (scenarios: ReadonlyArray<Scenario>): string =>
-  `${[intro, ...scenarios.map(section)].join("\n")}`
+export const explain = (scenarios: ReadonlyArray<Scenario>): string => [intro, ...scenarios.map(section)].join("\n")
 
 const section = ({ fix, good, id, meaning, measure, title }: Scenario): string =>
   [

@@ -7,9 +7,9 @@ import { legend } from "./html/glyphs.ts"
 import { Markup, markup } from "./html/Markup.ts"
 import { anchorOf, rowOf } from "./html/row.ts"
 import { style } from "./html/style.ts"
-import { badge } from "./html/verdict.ts"
+import { badge, classOf } from "./html/verdict.ts"
 import type { Report, Row } from "./Report.ts"
-import { countsOf, measuredOf } from "./words.ts"
+import { countsOf, measuredOf, shortsOf } from "./words.ts"
 
 export const html = (report: Report): string => {
   const { name, rows } = report
@@ -41,6 +41,11 @@ ${rows.map((row) => rowOf(report, row))}
 const overview = (rows: ReadonlyArray<Row>): Markup => markup`<table>
 <thead><tr><th scope="col">id</th><th scope="col">scenario</th><th scope="col">measured</th><th scope="col" class="wide">bound</th><th scope="col">verdict</th></tr></thead>
 <tbody>
-${rows.map((row) => markup`<tr><td class="id"><a href="#${anchorOf(row)}">${row.id}</a></td><th scope="row">${row.title}</th><td>${measuredOf(row)}</td><td class="wide">${row.bound}</td><td>${badge(row.verdict)}</td></tr>`)}
+${rows.map((row) => markup`<tr><td class="id"><a href="#${anchorOf(row)}">${row.id}</a></td><th scope="row">${row.title}${why(row)}</th><td>${measuredOf(row)}</td><td class="wide">${row.bound}</td><td>${badge(row.verdict)}</td></tr>`)}
 </tbody>
 </table>`
+
+const why = (row: Row): Markup | undefined => {
+  const shorts = shortsOf(row).join(", ")
+  return shorts === "" ? undefined : markup` <span class="why ${classOf(row.verdict)}">${shorts}</span>`
+}

@@ -94,17 +94,17 @@ const endMillisOf = ({ ending, events, toldMillis }: Connection): number | undef
   events.findLast(({ what }) => what === ending)?.at ?? toldMillis ?? undefined
 
 /** Everything, in order: what a picture of it shows to those who see it. */
-export const storyOf = (connection: Connection): string => {
+export const storyOf = (connection: Connection, who = connection.group): string => {
   const events = together(connection.events).map(({ bytes, first, last, what }) => {
     const size = bytes === undefined ? "" : ` ${bytesOf(bytes)}`
     const when = first === last ? `at ${at(last)}` : `from ${at(first)} to ${at(last)}`
     return `${phrases[what] ?? what}${size} ${when}`
   })
-  const end = `${outcomeOf(connection)}; ${endingOf([connection])}`
-  return `${[`${connection.group}: ${events.join(", ") || "nothing is known of its way"}`, end].join(". ")}.`
+  const way = events.join(", ") || "nothing is known of its way"
+  return `${who}: ${way}; ${outcomeOf(connection)}; ${endingOf([connection])}`
 }
 
-export const at = (millis: number): string => seconds(millis / 1000)
+export const at = (millis: number): string => seconds(millis / 1000).replace("-", "−")
 
 const phrases: Readonly<Record<string, string>> = {
   half: "half of a request",

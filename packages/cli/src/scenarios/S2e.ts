@@ -37,10 +37,12 @@ export const S2e: Scenario = {
     const { answeredAfter = 0, untold = 0 } = played.facts
     return [
       ...clients(played, { group: "busy", whole: true }),
-      ...clients(played, { group: "busy", ending: ["FIN"] }).map((found) =>
+      ...clients(played, { group: "busy", ending: "FIN" }).map(({ level, short, text }) => ({
+        text,
+        short,
         // Whole and then reset: nothing was lost, and a pool logs an error.
-        found.short === "RST" ? { ...found, level: "warn" as const } : found
-      ),
+        level: short === "RST" ? ("warn" as const) : level
+      })),
       ...(untold > 0
         ? warn(
             `${untold} of ${clientCount} were not told which answer is the last: the next request on that connection is at risk`,

@@ -27,7 +27,7 @@ interface Answer {
 export class Browser {
   /** What the page complained of, and what its browser did. */
   readonly complaints: Array<string> = []
-  /** Whatever was asked of a network or a disk. */
+  /** Whatever the last page asked of a network or a disk. */
   readonly requests: Array<string> = []
   private readonly child: ChildProcess
   private readonly folder = mkdtempSync(join(tmpdir(), "finwait-page-"))
@@ -63,11 +63,10 @@ export class Browser {
     await this.ask("Emulation.setDeviceMetricsOverride", screen)
     const features = [{ name: "prefers-color-scheme", value: scheme }]
     await this.ask("Emulation.setEmulatedMedia", { media, features })
-    const loaded = new Promise<void>((resolve) => {
-      this.loaded = resolve
-    })
-    await this.ask("Page.navigate", { url })
-    await loaded
+    // Otherwise what differs behind a # alone is no other page, and never loads.
+    await this.navigate("about:blank")
+    this.requests.length = 0
+    await this.navigate(url)
   }
 
   /** What a function gives in the page. It sees nothing of where it was written. */
@@ -90,6 +89,14 @@ export class Browser {
     this.child.kill()
     await this.gone
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  private async navigate(url: string): Promise<void> {
+    const loaded = new Promise<void>((resolve) => {
+      this.loaded = resolve
+    })
+    await this.ask("Page.navigate", { url })
+    await loaded
   }
 
   private async ask(method: string, params: object = {}): Promise<any> {

@@ -88,8 +88,8 @@ describe("a report as a page", () => {
   it("draws no more than a person looks at, and says what it has left out", () => {
     const [first] = mixed().rows
     const page = html(mixed({ rows: first === undefined ? [] : [first] }))
-    assert.strictEqual(count(page, /<svg class="plot" role="img">/g), 12 + 1 + 1)
-    assert.include(page, "12 more are not drawn: 12 × in flight: RST after 0.02 to 0.05 s.")
+    assert.strictEqual(count(page, /<svg role="img">/g), 4 + 1 + 1)
+    assert.include(page, "20 more are not drawn: 20 × in flight: RST after 0.03 to 0.05 s.")
   })
 
   it("is there for nothing at all", () => {

@@ -61,7 +61,6 @@ describe.skipIf(executable === undefined)(`the page of a report in a browser${no
   }, boundMillis)
 
   it.each(looks)("fits $width pixels, $scheme", async (look) => {
-    browser.requests.length = 0
     await browser.open(url, look)
     const page = await browser.run(inPage)
     assert.deepStrictEqual(browser.complaints, [])

@@ -92,7 +92,7 @@ class Connection {
 
   /** Waiting for nobody but itself. */
   drain(): void {
-    if (has("cut-work")) return void this.socket.end().destroySoon()
+    if (has("cut-work")) return this.socket.end().destroySoon()
     if (has("flush-cut") && this.socket.writableLength > 0) return void this.socket.destroy()
     if (has("idle-kept") && this.used) return
     if (has("silent-kept") && !this.used) return

@@ -1,28 +1,25 @@
 /** The timeline of one connection. */
-import { at, bytesOf, exitMillisOf, type Run, runsOf, storyOf } from "../story.ts"
+import { at, bytesOf, exitMillisOf, type Run, runsOf } from "../story.ts"
 import type { Connection, Play } from "../Report.ts"
 import { glyphOf, glyphs, thicknessOf } from "./glyphs.ts"
-import type { Lane } from "./lanes.ts"
+import { type Lane, storyOf } from "./lanes.ts"
 import { type Markup, markup } from "./Markup.ts"
 import type { Scale } from "./Scale.ts"
 
 /** Bytes closer to one another than that, in percent of the width, are one stroke. */
 const strokeGap = 1.2
-/** Names that would lie closer to one another, on the width of a phone, are said together. */
-const [endWidth, wordWidth] = [11, 22]
 
 export const drawing = (lane: Lane, play: Play, scale: Scale): Markup => {
-  const { count, drawn } = lane
-  const story = count === 1 ? storyOf(drawn) : `${count} alike, this is the last of them. ${storyOf(drawn)}`
+  const { drawn } = lane
   const runs = runsOf(eventsOf(drawn), scale.millisWide(strokeGap))
   const end = endOf(drawn, runs, play, scale)
-  return markup`<svg class="plot" role="img"><title>${story}</title>
+  return markup`<span class="plot"><svg role="img"><title>${storyOf(lane)}</title>
 ${backdrop(play, scale)}
 ${life(runs, end, scale)}
 ${runs.map((run) => (run.what === "heard" ? heard(run, scale) : mark(run, scale)))}
 ${drawn.ending === "open" ? [placed(end, scale, glyphs.open, "nobody ended it")] : []}
 ${names(runs, drawn.ending === "open" ? end : undefined, scale)}
-</svg>`
+</svg></span>`
 }
 
 /** Of a client that tells only when it was told, at least that. */
@@ -89,31 +86,35 @@ const names = (runs: ReadonlyArray<Run>, openTo: number | undefined, scale: Scal
   const of = (...wanted: ReadonlyArray<string>) =>
     runs.filter(({ what }) => wanted.includes(glyphOf(what))).map(({ last, what }) => ({ text: what, at: last }))
   const ends = [...of("FIN", "RST", "refused"), ...(openTo === undefined ? [] : [{ text: "open", at: openTo }])]
+  const left = ({ at }: Name) => scale.percent(at)
+  const leftWithin = (name: Name) => Math.max(0, Math.min(left(name), 100 - widthOf(name)))
   return [
-    ...apart(ends, endWidth, scale).map(
-      ({ at, text }) => markup`<text class="end" x="${x(at, scale)}" y="50%" dx="9" dy="4">${text}</text>`
+    ...apart(ends, left, "last").map(
+      (name) => markup`<text class="end" x="${left(name).toFixed(2)}%" y="50%" dx="9" dy="4">${name.text}</text>`
     ),
-    ...apart(of("told"), wordWidth, scale).map(
-      ({ at, text }) =>
-        markup`<text class="word" x="${x(at, scale)}" y="50%" dy="-9" text-anchor="${anchorOf(at, scale)}">${text}</text>`
+    ...apart(of("told"), leftWithin, "first").map(
+      (name) =>
+        markup`<text class="word" x="${leftWithin(name).toFixed(2)}%" y="50%" dx="-5" dy="-9">${name.text}</text>`
     )
   ]
 }
 
-const anchorOf = (millis: number, scale: Scale): string => {
-  const percent = scale.percent(millis)
-  return percent < 25 ? "start" : percent > 75 ? "end" : "middle"
-}
+/** In percent of a timeline on a phone: elsewhere there is more room than that. */
+const widthOf = ({ text }: Name): number => 2 * text.length + 2
 
-/** What would overlap is said once, at the last of it. */
-const apart = (all: ReadonlyArray<Name>, width: number, scale: Scale): ReadonlyArray<Name> => {
+/** What would overlap is said together, where the first or the last of it is. */
+const apart = (
+  all: ReadonlyArray<Name>,
+  leftOf: (name: Name) => number,
+  where: "first" | "last"
+): ReadonlyArray<Name> => {
   const names: Array<Name> = []
   for (const name of all) {
-    const last = names.at(-1)
-    if (last === undefined || scale.percent(name.at) - scale.percent(last.at) >= width) names.push(name)
+    const before = names.at(-1)
+    if (before === undefined || leftOf(name) >= leftOf(before) + widthOf(before)) names.push(name)
     else {
-      const text = last.text.endsWith(name.text) ? last.text : `${last.text}, ${name.text}`
-      names[names.length - 1] = { text, at: name.at }
+      const text = before.text.endsWith(name.text) ? before.text : `${before.text}, ${name.text}`
+      names[names.length - 1] = { text, at: where === "first" ? before.at : name.at }
     }
   }
   return names

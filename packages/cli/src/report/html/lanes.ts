@@ -1,6 +1,6 @@
 /** Which connections of a play are drawn: equal ones once, the worst first, and no more than a person looks at. */
 import type { Connection, Play } from "../Report.ts"
-import { endingOf, lostBytesOf, outcomeOf } from "../story.ts"
+import * as story from "../story.ts"
 
 /** Connections that fared alike. */
 export interface Lane {
@@ -20,14 +20,29 @@ export interface Lanes {
   readonly restCount: number
 }
 
+/** All of it in words; of several, of the one that is drawn. */
+export const storyOf = ({ count, drawn, who }: Lane): string =>
+  story.storyOf(drawn, count === 1 ? who : `${who}, the last that was told`)
+
 const lanesMax = 12
+/** Of one kind, so that it does not keep the others out of sight. */
+const kindMax = 4
 
 export const lanesOf = ({ connections }: Play): Lanes => {
   const groups = [...gathered(connections, alike).values()].toSorted(worstFirst)
-  const rest = groups.slice(lanesMax).flat()
+  const kinds = new Map<string, number>()
+  const shown = groups
+    .filter(([first]) => {
+      const kind = first === undefined ? "" : endedAlike(first)
+      const count = (kinds.get(kind) ?? 0) + 1
+      kinds.set(kind, count)
+      return count <= kindMax
+    })
+    .slice(0, lanesMax)
+  const rest = groups.filter((group) => !shown.includes(group)).flat()
   return {
-    drawn: groups.slice(0, lanesMax).map(laneOf),
-    rest: [...gathered(rest, endedAlike).values()].map((group) => `${whoOf(group)}: ${endingOf(group)}`),
+    drawn: shown.map(laneOf),
+    rest: [...gathered(rest, endedAlike).values()].map((group) => `${whoOf(group)}: ${story.endingOf(group)}`),
     restCount: rest.length
   }
 }
@@ -49,14 +64,14 @@ const endedAlike = ({ ending, group, instead, seen, trouble, whole }: Connection
   JSON.stringify([group, whole, ending, seen, instead, trouble])
 
 /** What they had counts as well, as exactly as it is told. */
-const alike = (connection: Connection): string => `${endedAlike(connection)} ${outcomeOf(connection)}`
+const alike = (connection: Connection): string => `${endedAlike(connection)} ${story.outcomeOf(connection)}`
 
 const laneOf = (group: Group): Lane => {
   const drawn = group.toSorted((one, other) => lateness(other) - lateness(one))[0]!
   return {
     who: whoOf(group),
-    outcome: outcomeOf(drawn),
-    ending: endingOf(group),
+    outcome: story.outcomeOf(drawn),
+    ending: story.endingOf(group),
     drawn,
     count: group.length
   }
@@ -73,7 +88,9 @@ const lateness = ({ toldMillis }: Connection): number => toldMillis ?? Number.MA
 const worstFirst = ([one]: Group, [other]: Group): number =>
   one === undefined || other === undefined
     ? 0
-    : badness(other) - badness(one) || lostBytesOf(other) - lostBytesOf(one) || lateness(other) - lateness(one)
+    : badness(other) - badness(one) ||
+      story.lostBytesOf(other) - story.lostBytesOf(one) ||
+      lateness(other) - lateness(one)
 
 const badness = ({ ending, trouble, whole }: Connection): number =>
   (whole ? 0 : 8) + (trouble === null ? 0 : 4) + { RST: 3, open: 2, FIN: 1, refused: 0 }[ending]

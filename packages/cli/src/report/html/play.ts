@@ -1,9 +1,9 @@
 /** A play: how its process ended, a timeline for every connection, and what its server wrote. */
 import type { Play, Report, Row } from "../Report.ts"
-import { exitMillisOf, exitOf, exitStoryOf, isSignalled, storyOf } from "../story.ts"
+import { exitMillisOf, exitOf, exitStoryOf, isSignalled } from "../story.ts"
 import { seconds } from "../words.ts"
 import { backdrop, drawing, x } from "./lane.ts"
-import { type Lanes, lanesOf } from "./lanes.ts"
+import { type Lanes, lanesOf, storyOf } from "./lanes.ts"
 import { type Markup, markup } from "./Markup.ts"
 import * as Scale from "./Scale.ts"
 import { badge } from "./verdict.ts"
@@ -13,7 +13,6 @@ export const playOf = (report: Report, row: Row, index: number): Markup => {
   const play = row.plays[index]!
   const several = row.plays.length > 1
   const body = markup`${timelines(report, play)}
-${counts(play)}
 ${stderrOf(play)}`
   const title = several ? `Play ${index + 1} of ${row.plays.length}` : "What its clients saw"
   const head = markup`<h4>${title}<span class="muted">: ${exitStoryOf(play)}</span></h4>`
@@ -44,10 +43,11 @@ ${drawing(lane, play, scale)}
 )}
 </ul>
 </div>
-${scale.isBent ? [markup`<p class="muted small">What came before the ${origin(report, play)} is on a scale of its own.</p>`] : []}
+${scale.isBent ? [markup`<p class="muted small">Before ${report.signal} the scale is another one.</p>`] : []}
 ${undrawn(lanes)}
+${counts(play)}
 <details class="words"><summary>The same in words</summary><ul>
-${lanes.drawn.map(({ count, drawn }) => markup`<li>${count === 1 ? "" : `${count} alike, the last of them: `}${storyOf(drawn)}</li>`)}
+${lanes.drawn.map((lane) => markup`<li>${storyOf(lane)}</li>`)}
 </ul></details>`
 }
 
@@ -55,8 +55,6 @@ const undrawn = ({ rest, restCount }: Lanes): Markup | undefined =>
   restCount === 0
     ? undefined
     : markup`<p class="muted small">${restCount} more ${restCount === 1 ? "is" : "are"} not drawn: ${rest.slice(0, 12).join("; ")}${rest.length > 12 ? "; …" : ""}.</p>`
-
-const origin = (report: Report, play: Play): string => (isSignalled(play) ? report.signal : "first connection")
 
 /** What the vertical lines are, and the seconds between them. */
 const axis = (report: Report, play: Play, scale: Scale.Scale): Markup => {
@@ -66,12 +64,12 @@ const axis = (report: Report, play: Play, scale: Scale.Scale): Markup => {
   const label = exit === undefined ? undefined : `${exitOf(play) ?? "end"}, ${seconds(exit / 1000)}`
   return markup`<div class="axis" aria-hidden="true">
 <span class="who"></span>
-<svg class="plot">
+<span class="plot"><svg>
 ${backdrop(play, scale)}
 <text class="at-signal" x="${x(0, scale)}" y="14" dx="-5" text-anchor="end">${name}</text>
 ${label === undefined ? [] : [markup`<text class="at-exit" x="${x(exit ?? 0, scale)}" y="14" dx="${isLate ? -5 : 5}" text-anchor="${isLate ? "end" : "start"}">${label}</text>`]}
 ${scale.ticks.map(({ at, label }) => markup`<text class="at-tick" x="${x(at, scale)}" y="31" text-anchor="middle">${label}</text>`)}
-</svg>
+</svg></span>
 <span class="had"></span>
 </div>`
 }

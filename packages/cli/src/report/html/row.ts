@@ -23,9 +23,11 @@ ${row.plays.map((_, index) => playOf(report, row, index))}
 
 const figures = (row: Row): Markup => {
   const measured = measuredOf(row)
-  const label = row.unit === "s" && measured !== "" ? `${row.measure}: ` : ""
-  const bound = row.bound === "" ? undefined : markup` <span class="muted">bound: ${row.bound}</span>`
-  return markup`<span class="figures">${measured === "" ? undefined : markup`<span class="muted">${label}</span><b>${measured}</b>`}${bound}</span>`
+  const label = row.unit === "s" ? markup`<span class="muted">${row.measure}: </span>` : undefined
+  return markup`<span class="figures">
+${measured === "" ? undefined : markup`<span>${label}<b>${measured}</b></span>`}
+${row.bound === "" ? undefined : markup`<span class="muted">bound: ${row.bound}</span>`}
+</span>`
 }
 
 const remarks = (row: Row): Markup | undefined => {

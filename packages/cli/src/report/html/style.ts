@@ -51,10 +51,11 @@ header > .words { margin-top: .75rem }
 .mark { font-weight: 700; flex: 0 0 1.1em; text-align: center }
 
 table { width: 100%; border-collapse: collapse; background: var(--sheet); border: 1px solid var(--rule); font-size: .875rem; font-variant-numeric: tabular-nums }
-th, td { padding: .375rem .75rem; text-align: left; vertical-align: top; border-top: 1px solid var(--faint); font-weight: 400 }
+th, td { padding: .375rem .75rem; text-align: left; vertical-align: baseline; border-top: 1px solid var(--faint); font-weight: 400 }
 thead th { color: var(--muted); font-size: .75rem; border-top: 0 }
 td.id { font-weight: 600; overflow-wrap: normal }
-td:last-child, th:last-child { width: 1%; }
+td:last-child, th:last-child { width: 1% }
+.why { display: block; font-size: .8125rem }
 
 .legend { display: flex; flex-wrap: wrap; gap: .125rem 1.125rem; margin-bottom: 1rem; font-size: .8125rem; color: var(--muted) }
 .legend li { display: flex; align-items: center; gap: .375rem }
@@ -69,9 +70,8 @@ details[open] > summary::before { content: "▾" }
 .row > summary { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem .75rem; padding: .5rem .875rem }
 .row > summary h3 { margin-left: -.75rem }
 .row .id { display: inline-block; min-width: 2.75rem; color: var(--muted) }
-.figures { font-size: .875rem; font-variant-numeric: tabular-nums }
+.figures { display: flex; flex-wrap: wrap; gap: 0 .75rem; font-size: .875rem; font-variant-numeric: tabular-nums }
 .figures b { font-weight: 600 }
-.figures b + .muted { margin-left: .75rem }
 .body { padding: .25rem .875rem 1rem; border-top: 1px solid var(--faint); scroll-margin-top: 4rem }
 .remarks { margin-top: .625rem }
 .remarks li { display: flex; gap: .5rem; padding: .0625rem 0 }
@@ -93,8 +93,9 @@ details[open] > summary::before { content: "▾" }
 .who { font-weight: 600 }
 .had b { font-weight: 600; font-variant-numeric: tabular-nums } .had b.lost { color: var(--fail) }
 .had .muted { display: block }
-.plot { display: block; width: 100%; height: 100%; min-height: 2.75rem; align-self: stretch; overflow: hidden }
-.axis .plot { min-height: 2.375rem; height: 2.375rem }
+.timeline li > .plot, .plot { position: relative; align-self: stretch; min-height: 2.75rem; padding: 0 }
+.axis > .plot { min-height: 2.375rem }
+.plot > svg { position: absolute; inset: 0; width: 100%; height: 100% }
 .plot text { font-size: 11px; fill: var(--ink); stroke: var(--sheet); stroke-width: 3px; paint-order: stroke; stroke-linejoin: round; font-variant-numeric: tabular-nums }
 .plot .at-tick { fill: var(--muted) }
 .plot .at-signal { font-weight: 650 }
@@ -128,7 +129,10 @@ details[open] > summary::before { content: "▾" }
   .timeline li > .had { padding: 0; grid-row: 2 }
   .timeline li > .plot { grid-row: 3 }
   .had .muted { display: inline }
-  .axis > span { display: none }
+  .axis > .who, .axis > .had { display: none }
+  .row > summary h3 { flex-basis: calc(100% - 8rem) }
+  .row > summary .figures { order: 1; flex-basis: 100% }
+  .row .id { min-width: 0; margin-right: .25rem }
 }
 @media print {
   :root { --page: #ffffff; color-scheme: light }

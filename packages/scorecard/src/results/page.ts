@@ -1,0 +1,113 @@
+/** The page, from the reports. */
+import type { Report } from "@finwait/cli"
+import { markdown } from "@finwait/cli/report/table"
+import { dateOf, machineOf } from "@finwait/cli/report/words"
+import { limits, type Subject } from "./subjects.ts"
+
+/** A subject and what is known of it; without a report it is not installed. */
+export interface Checked {
+  readonly subject: Subject
+  readonly report: Report | undefined
+}
+
+export interface Page {
+  readonly checked: ReadonlyArray<Checked>
+  /** Names, and what they say of themselves. */
+  readonly versions: ReadonlyArray<readonly [name: string, version: string]>
+  /** Of each check. */
+  readonly options: ReadonlyArray<string>
+  /** What somebody has written who has looked at the reports. */
+  readonly notes: string
+}
+
+const command = "node packages/scorecard/src/results.ts"
+
+export const page = ({ checked, notes, options, versions }: Page): string => {
+  const reports = checked.flatMap(({ report }) => (report === undefined ? [] : [report]))
+  const [first] = reports
+  if (first === undefined) throw new Error("nothing was checked")
+  const columns = checked.map(({ report, subject }) => report ?? absent(first, subject))
+  return `# How servers say goodbye
+
+What \`finwait check\` says of ${columns.length} servers, in one run on one machine. A cell is what was measured where that is
+a pass, and otherwise the verdict and why, in a word; [what the scorecard means](scorecard.md) tells what each row is about
+and [\`finwait check\`](check.md) what it does. The page is written by \`${command}\`, figures are worth what one play of a
+scenario on a machine with other things to do is worth, and what is installed elsewhere will have others.
+
+## The table
+
+${markdown(columns)}
+
+An empty cell is a pass of which nothing is measured. \`n/a\`: the scenario has no meaning for what is spoken, such as S2d,
+which is about WebSockets, or S11, for which only servers of lines have a request here. \`not run\`: the scenario could not
+be played, and what that says of the server is told below where it says something.
+
+## What was checked
+
+| column | server | started by |
+| --- | --- | --- |
+${checked.map(({ report, subject }) => `| ${subject.name} | ${subject.about} | ${startedBy(report)} |`).join("\n")}
+
+The servers on Node are those of \`packages/scorecard/src/subjects\`: the same jobs on each, with these limits as far as a
+server has such notions: ${environment}. Finwait's own defaults are longer where a peer is waited for; libraries get
+\`DRAIN_MS\` as their only deadline.
+
+Each check was run with \`${options.join(" ")}\`: 2,000 idle connections in S8, and a server that is still there 30 s after
+the signal is killed.
+
+## Versions
+
+| | |
+| --- | --- |
+${versions.map(([name, version]) => `| ${name} | ${version} |`).join("\n")}
+| machine | ${machineOf(first)}, over loopback |
+| played | ${dateOf(first)}, in ${minutes(reports)} minutes |
+
+All of it again, where nginx, HAProxy and Python are what the system has installed:
+
+\`\`\`sh
+${command}
+\`\`\`
+
+${notes.trim()}
+`
+}
+
+const environment = Object.entries(limits)
+  .map(([name, value]) => `\`${name}=${value}\``)
+  .join(", ")
+
+const minutes = (reports: ReadonlyArray<Report>): string =>
+  (reports.reduce((sum, { seconds }) => sum + seconds, 0) / 60).toFixed(0)
+
+/** As somebody would type it: paths of this machine are nobody's business. */
+const startedBy = (report: Report | undefined): string => {
+  if (report === undefined) return "not installed"
+  const words = report.command.map((word, index) =>
+    word === process.execPath
+      ? "node"
+      : report.command[index - 1] === "-p"
+        ? "folder"
+        : word.includes(" ")
+          ? `'${word}'`
+          : word
+  )
+  return `\`${words.join(" ")}\``
+}
+
+/** A column all the same, which nobody overlooks. */
+const absent = (other: Report, { name }: Subject): Report => ({
+  ...other,
+  name,
+  rows: other.rows.map((row) => ({
+    ...row,
+    verdict: "not run",
+    measured: null,
+    plays: row.plays.slice(0, 1).map((play) => ({
+      ...play,
+      verdict: "not run",
+      findings: [{ level: "warn", text: `${name} is not installed`, short: "not installed" }],
+      connections: []
+    }))
+  }))
+})
