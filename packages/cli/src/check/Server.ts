@@ -11,6 +11,7 @@ import { endMarked, killGroup, marked, markName } from "./processes.ts"
 
 /** It cannot be checked: what is wrong, and what the server itself said. */
 export class CannotStart extends Error {
+  readonly _tag = "CannotStart"
   readonly output: string
 
   constructor(problem: string, output: string) {

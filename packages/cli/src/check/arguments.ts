@@ -13,7 +13,9 @@ import { type CheckOptions, chosen } from "./check.ts"
 import { freePort } from "./freePort.ts"
 
 /** The arguments are wrong: what is, and what to do. */
-export class WrongArguments extends Error {}
+export class WrongArguments extends Error {
+  readonly _tag = "WrongArguments"
+}
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, "": 1000 }
 

@@ -8,6 +8,7 @@ import { readFile, writeFile } from "node:fs/promises"
 import { type Given, optionsOf, WrongArguments } from "../check/arguments.ts"
 import { check } from "../check/check.ts"
 import { Lines } from "../check/progress.ts"
+import { promised } from "./exits.ts"
 import { compare } from "../report/compare.ts"
 import { html } from "../report/html.ts"
 import { junit } from "../report/junit.ts"
@@ -153,6 +154,3 @@ export const checkCommand = (command: ReadonlyArray<string>) =>
       { command: "finwait check --profile line --html report.html -- ./my-server", description: "A server of lines" }
     ])
   )
-
-const promised = <A>(run: (signal: AbortSignal) => Promise<A>) =>
-  Effect.tryPromise({ try: run, catch: (cause) => cause })

@@ -10,6 +10,7 @@ import { script } from "../demo/script.ts"
 import { scriptProfile } from "../profiles/profiles.ts"
 import { beside } from "../report/beside.ts"
 import type { Report } from "../report/Report.ts"
+import { promised } from "./exits.ts"
 
 /** Short: who hangs is to be seen hanging, and not for half a minute each time. */
 const bounds: Bounds = { promptMillis: 500, lateMillis: 2000, deadlineMillis: 3500, graceMillis: 5000 }
@@ -74,10 +75,9 @@ export const demoCommand = Command.make(
   {},
   Effect.fnUntraced(function* () {
     process.stderr.write(intro)
-    const reports = yield* Effect.tryPromise({
-      try: async (signal) => [await play(subjects[0], signal), await play(subjects[1], signal)] as const,
-      catch: (cause) => cause
-    })
+    const reports = yield* promised(
+      async (signal) => [await play(subjects[0], signal), await play(subjects[1], signal)] as const
+    )
     process.stdout.write(`\n${beside(reports)}\n`)
     const isGood = reports[1].rows.every(({ verdict }) => verdict === "pass" || verdict === "n/a")
     process.exitCode = isGood ? 0 : 1

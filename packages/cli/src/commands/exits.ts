@@ -1,6 +1,22 @@
 /** How the command ends when it cannot do what it was asked for. */
+import * as Effect from "effect/Effect"
 import { WrongArguments } from "../check/arguments.ts"
 import { CannotStart } from "../check/Server.ts"
+
+/** Something else than what can be expected: a mistake of ours. */
+class Broken extends Error {
+  readonly _tag = "Broken"
+}
+
+/** A promise that fails with what is told to the user. */
+export const promised = <A>(
+  run: (signal: AbortSignal) => Promise<A>
+): Effect.Effect<A, WrongArguments | CannotStart | Broken> =>
+  Effect.tryPromise({
+    try: run,
+    catch: (cause) =>
+      cause instanceof WrongArguments || cause instanceof CannotStart ? cause : new Broken("a defect", { cause })
+  })
 
 let isStopped = false
 
@@ -21,5 +37,6 @@ export const failure = (error: unknown): void => {
     if (output !== "") say(`\nWhat it said:\n${output.replaceAll(/^/gm, "  ")}`)
     return
   }
-  say(`finwait: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+  const cause = error instanceof Broken ? error.cause : error
+  say(`finwait: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`)
 }

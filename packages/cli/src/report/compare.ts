@@ -87,7 +87,7 @@ const neither = (a: Row | undefined, b: Row | undefined): ChangeName =>
 const wasPlayed = ({ verdict }: Row) => verdict !== "not run" && verdict !== "n/a"
 
 // Two runs of the same server differ by about as much: schedulers, and clients on the same CPUs.
-const noiseSeconds = 0.05
+const noiseSeconds = 0.1
 const noiseShare = 0.1
 
 /** With the same verdict: less is better, if all plays of one are below all of the other, and by more than noise. */

@@ -86,8 +86,14 @@ export const endingOf = (connections: ReadonlyArray<Connection>): string => {
   if (times.length === 0) return words
   const [least, most] = [Math.min(...times) / 1000, Math.max(...times) / 1000]
   const left = first.ending === "open" ? ", still open" : ""
-  return most < 0 ? `${words} ${range(-most, -least)} before it${left}` : `${words} after ${range(least, most)}${left}`
+  if (Math.abs(least) < atOnceSeconds && Math.abs(most) < atOnceSeconds) return `${words} at once${left}`
+  return most < 0
+    ? `${words} ${range(-most, -least)} before the signal${left}`
+    : `${words} after ${range(least, most)}${left}`
 }
+
+// What would read as 0.00 s.
+const atOnceSeconds = 0.005
 
 /** When TCP said its last word, or else when the client first saw something of an end. */
 const endMillisOf = ({ ending, events, toldMillis }: Connection): number | undefined =>
@@ -95,7 +101,7 @@ const endMillisOf = ({ ending, events, toldMillis }: Connection): number | undef
 
 /** Everything, in order: what a picture of it shows to those who see it. */
 export const storyOf = (connection: Connection, who = connection.group): string => {
-  const events = together(connection.events).map(({ bytes, first, last, what }) => {
+  const events = together(withoutStart(connection.events)).map(({ bytes, first, last, what }) => {
     const size = bytes === undefined ? "" : ` ${bytesOf(bytes)}`
     const when = first === last ? `at ${at(last)}` : `from ${at(first)} to ${at(last)}`
     return `${phrases[what] ?? what}${size} ${when}`
@@ -104,13 +110,16 @@ export const storyOf = (connection: Connection, who = connection.group): string 
   return `${who}: ${way}; ${outcomeOf(connection)}; ${endingOf([connection])}`
 }
 
+/** That a client reads from the beginning is nothing to tell. */
+export const withoutStart = (events: ReadonlyArray<Event>): ReadonlyArray<Event> =>
+  events[0]?.what === "reads" ? events.slice(1) : events
+
 export const at = (millis: number): string => seconds(millis / 1000).replace("-", "−")
 
 const phrases: Readonly<Record<string, string>> = {
   half: "half of a request",
   ready: "handshakes over",
-  answered: "answered the goodbye",
-  reads: "reads"
+  answered: "answered the goodbye"
 }
 
 /** Events of the same kind with nothing between them. */
@@ -121,14 +130,17 @@ export interface Run {
   readonly bytes: number | undefined
 }
 
-const together = (events: ReadonlyArray<Event>): ReadonlyArray<Run> => runsOf(events, Number.POSITIVE_INFINITY)
+const together = (events: ReadonlyArray<Event>): ReadonlyArray<Run> => runsOf(events, () => true)
 
-/** Those that are no further apart than so many milliseconds. Only bytes run: two ends are two. */
-export const runsOf = (events: ReadonlyArray<Event>, apartMillis: number): ReadonlyArray<Run> => {
+/** Of neighbours that are near enough to one another. Only bytes run: two ends are two. */
+export const runsOf = (
+  events: ReadonlyArray<Event>,
+  isNear: (from: number, to: number) => boolean
+): ReadonlyArray<Run> => {
   const runs: Array<Run> = []
   for (const { at, bytes, what } of events) {
     const run = runs.at(-1)
-    if (bytes !== undefined && run?.what === what && at - run.last <= apartMillis) {
+    if (bytes !== undefined && run?.what === what && isNear(run.last, at)) {
       runs[runs.length - 1] = { what, first: run.first, last: at, bytes: (run.bytes ?? 0) + bytes }
     } else runs.push({ what, first: at, last: at, bytes })
   }

@@ -47,7 +47,7 @@ describe("two reports side by side", () => {
       "A: orders, before the fix, 2026-11-25 22:10:39 UTC, profile http1, linux, 2 CPUs, Node 26.10.0"
     )
     assert.match(text, /^S1 +in-flight work +✗ FAIL, 0\.03 s.+✓ pass, 1\.03 s +better$/m)
-    assert.strictEqual(lines.at(-1), "1 better, 7 only in A, 1 only in B")
+    assert.strictEqual(lines.at(-1), "1 better, 8 only in A, 1 only in B")
     assert.notInclude(text, "differ")
   })
 

@@ -119,6 +119,21 @@ const slowReader = connection({
   ]
 })
 
+/** It turns to the answer when it has said all that it had to say. */
+const uploading = connection({
+  group: "uploading",
+  toldMillis: 6,
+  events: [
+    event(-1400, "connected"),
+    event(-1399, "asked", 140),
+    ...Array.from({ length: 30 }, (_, index) => event(-1380 + index * 30, "said", 65_536)),
+    event(-450, "reads"),
+    event(-449, "heard", 165),
+    event(6, "FIN"),
+    event(6, "answered")
+  ]
+})
+
 const idle = (index: number) =>
   connection({
     group: "idle",
@@ -277,6 +292,15 @@ export const mixed = (given: Partial<Report> = {}): Report =>
         bound: "3.5 s",
         measured: { least: 3.26, median: 3.26, most: 3.26 },
         plays: [play({ exitSeconds: 3.26, connections: [slowReader] })]
+      }),
+      row({
+        id: "S4",
+        title: "answer during an upload",
+        bound: "none",
+        measure: "answers lost",
+        unit: "",
+        measured: { least: 0, median: 0, most: 0 },
+        plays: [play({ exitSeconds: 0.012, connections: [uploading] })]
       }),
       row({
         id: "S7",

@@ -32,10 +32,10 @@ describe("the table of a report", () => {
     const lines = plain(mixed()).split("\n")
     assert.match(lines[2] ?? "", /^S1 +in-flight work +0\.03 s \(0\.02 to 0\.06\) +1\.3 s +✗ FAIL$/)
     assert.match(lines[3] ?? "", /^S2a +idle after one request +0\.09 s +0\.2 s +✓ pass$/)
-    assert.match(lines[7] ?? "", /^S7 .+ 0 answers lost +all answered +✓ pass$/)
+    assert.match(lines[8] ?? "", /^S7 .+ 0 answers lost +all answered +✓ pass$/)
     assert.include(lines, "S1: 24 of 24 in flight: answer not whole (643 kB of 4.6 MB) (1 of 3 plays)")
     assert.include(lines, "S10: The server speaks no HTTP/2.")
-    assert.strictEqual(lines.at(-1), "3 passed, 1 warning, 2 failed, 1 not run, 1 does not apply; 31 s")
+    assert.strictEqual(lines.at(-1), "4 passed, 1 warning, 2 failed, 1 not run, 1 does not apply; 31 s")
     assertFits(lines.join("\n"))
   })
 
@@ -106,6 +106,7 @@ describe("reports as Markdown", () => {
       "| S2d | idle WebSocket that has been used | warn: late word |  |",
       "| S3 | stalled peer, 64 MB queued | FAIL: hangs, 1 untold |  |",
       "| S3b | slow reader, 64 MB at 20 MB/s | 3.26 s |  |",
+      "| S4 | answer during an upload | 0 answers lost |  |",
       "| S7 | requests in the accept backlog | 0 answers lost |  |",
       "| S6 | second signal while stopping | not run |  |",
       "| S10 | idle HTTP/2 session | n/a |  |",

@@ -15,8 +15,6 @@ export interface Tick {
 
 export interface Scale {
   readonly percent: (millis: number) => number
-  /** The other way round, after the signal: how many milliseconds are so wide. */
-  readonly millisWide: (percent: number) => number
   readonly ticks: ReadonlyArray<Tick>
   /** What came before the signal is on another scale than what came after it. */
   readonly isBent: boolean
@@ -27,7 +25,7 @@ export interface Scale {
 // At the right there is room for the name of an end.
 const [left, right] = [2, 84]
 /** There is room for the name of the signal beside its line. */
-const beforeLeast = 0.18
+const beforeLeast = 0.22
 const beforeMost = 0.3
 /** Less than that is noise, and would look like much. */
 const afterLeastMillis = 100
@@ -45,7 +43,6 @@ export const make = (play: Play): Scale => {
       millis < 0
         ? zero + ((zero - left) * Math.max(millis, -beforeMillis)) / beforeMillis
         : zero + ((right - zero) * Math.min(millis, after)) / after,
-    millisWide: (percent) => (percent * after) / (right - zero),
     ticks: [...ticksBefore(isBent ? -from : 0), ...ticksAfter(after)],
     isBent,
     to: after
@@ -53,7 +50,7 @@ export const make = (play: Play): Scale => {
 }
 
 const ticksBefore = (millis: number): ReadonlyArray<Tick> =>
-  millis === 0 ? [] : [{ at: -millis, label: label(-millis, millis) }]
+  millis === 0 ? [] : [{ at: -millis, label: label(-millis, millis / 10) }]
 
 const ticksAfter = (after: number): ReadonlyArray<Tick> => {
   const step = nice(after / 4)

@@ -1,5 +1,5 @@
 /** The timeline of one connection. */
-import { at, bytesOf, exitMillisOf, type Run, runsOf } from "../story.ts"
+import { at, bytesOf, exitMillisOf, type Run, runsOf, withoutStart } from "../story.ts"
 import type { Connection, Play } from "../Report.ts"
 import { glyphOf, glyphs, thicknessOf } from "./glyphs.ts"
 import { type Lane, storyOf } from "./lanes.ts"
@@ -10,21 +10,21 @@ import type { Scale } from "./Scale.ts"
 const strokeGap = 1.2
 
 export const drawing = (lane: Lane, play: Play, scale: Scale): Markup => {
-  const { drawn } = lane
-  const runs = runsOf(eventsOf(drawn), scale.millisWide(strokeGap))
-  const end = endOf(drawn, runs, play, scale)
+  const { drawn: connection } = lane
+  const runs = runsOf(eventsOf(connection), (from, to) => scale.percent(to) - scale.percent(from) <= strokeGap)
+  const end = endOf(connection, runs, play, scale)
   return markup`<span class="plot"><svg role="img"><title>${storyOf(lane)}</title>
 ${backdrop(play, scale)}
 ${life(runs, end, scale)}
-${runs.map((run) => (run.what === "heard" ? heard(run, scale) : mark(run, scale)))}
-${drawn.ending === "open" ? [placed(end, scale, glyphs.open, "nobody ended it")] : []}
-${names(runs, drawn.ending === "open" ? end : undefined, scale)}
+${runs.map((run) => drawn(run, scale))}
+${connection.ending === "open" ? [placed(end, scale, glyphs.open, "nobody ended it")] : []}
+${names(runs, connection.ending === "open" ? end : undefined, scale)}
 </svg></span>`
 }
 
 /** Of a client that tells only when it was told, at least that. */
 const eventsOf = ({ ending, events, toldMillis }: Connection): Connection["events"] =>
-  events.length > 0 || toldMillis === null ? events : [{ at: toldMillis, what: ending }]
+  events.length > 0 || toldMillis === null ? withoutStart(events) : [{ at: toldMillis, what: ending }]
 
 /** What all lanes have in common, so that it runs through all of them. */
 export const backdrop = (play: Play, scale: Scale): ReadonlyArray<Markup> => {
@@ -47,7 +47,9 @@ const endOf = ({ ending }: Connection, runs: ReadonlyArray<Run>, play: Play, sca
 /** From its first event to its last, broken while the client does not read. */
 const life = (runs: ReadonlyArray<Run>, end: number, scale: Scale): ReadonlyArray<Markup> => {
   const lines: Array<Markup> = []
-  let [from, reads] = [runs[0]?.first ?? end, true]
+  // Of a client that begins to read later, nothing says so before it does.
+  const first = runs.find(({ what }) => what === "reads" || what === "heard" || what === "stopped reading")
+  let [from, reads] = [runs[0]?.first ?? end, first?.what !== "reads"]
   const upTo = (millis: number) => {
     const name = reads ? "life" : "life deaf"
     lines.push(markup`<line class="${name}" x1="${x(from, scale)}" x2="${x(millis, scale)}" y1="50%" y2="50%"/>`)
@@ -63,11 +65,27 @@ const life = (runs: ReadonlyArray<Run>, end: number, scale: Scale): ReadonlyArra
   return lines
 }
 
-const heard = ({ bytes = 0, first, last }: Run, scale: Scale): Markup => {
+const drawn = (run: Run, scale: Scale): Markup =>
+  run.what === "heard"
+    ? heard(run, scale)
+    : run.what === "said" && run.first < run.last
+      ? said(run, scale)
+      : mark(run, scale)
+
+const timesOf = ({ first, last }: Run): string =>
+  first === last ? `at ${at(last)}` : `from ${at(first)} to ${at(last)}`
+
+const heard = (run: Run, scale: Scale): Markup => {
+  const { bytes = 0, first, last } = run
   const width = thicknessOf(bytes).toFixed(1)
-  const when = first === last ? `at ${at(last)}` : `from ${at(first)} to ${at(last)}`
   // A line of no length with round ends is a dot.
-  return markup`<line class="heard" x1="${x(first, scale)}" x2="${x(last, scale)}" y1="50%" y2="50%" stroke-width="${width}"><title>heard ${bytesOf(bytes)} ${when}</title></line>`
+  return markup`<line class="heard" x1="${x(first, scale)}" x2="${x(last, scale)}" y1="50%" y2="50%" stroke-width="${width}"><title>heard ${bytesOf(bytes)} ${timesOf(run)}</title></line>`
+}
+
+/** As long as it was said, below the line. */
+const said = (run: Run, scale: Scale): Markup => {
+  const { bytes = 0, first, last } = run
+  return markup`<svg y="50%" overflow="visible"><line class="said" x1="${x(first, scale)}" x2="${x(last, scale)}" y1="8" y2="8"><title>said ${bytesOf(bytes)} ${timesOf(run)}</title></line></svg>`
 }
 
 const mark = ({ bytes, last, what }: Run, scale: Scale): Markup =>

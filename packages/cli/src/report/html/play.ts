@@ -15,7 +15,7 @@ export const playOf = (report: Report, row: Row, index: number): Markup => {
   const body = markup`${timelines(report, play)}
 ${stderrOf(play)}`
   const title = several ? `Play ${index + 1} of ${row.plays.length}` : "What its clients saw"
-  const head = markup`<h4>${title}<span class="muted">: ${exitStoryOf(play)}</span></h4>`
+  const head = markup`<h4>${title}<span class="muted">; process: ${exitStoryOf(play)}</span></h4>`
   if (!several) return isEmpty(play) ? markup`` : markup`<section class="play">${head}${body}</section>`
   const isWorst = row.plays.findIndex(({ verdict }) => verdict === row.verdict) === index
   return markup`<details class="play"${isWorst ? markup` open` : undefined}>
@@ -68,22 +68,25 @@ const axis = (report: Report, play: Play, scale: Scale.Scale): Markup => {
 ${backdrop(play, scale)}
 <text class="at-signal" x="${x(0, scale)}" y="14" dx="-5" text-anchor="end">${name}</text>
 ${label === undefined ? [] : [markup`<text class="at-exit" x="${x(exit ?? 0, scale)}" y="14" dx="${isLate ? -5 : 5}" text-anchor="${isLate ? "end" : "start"}">${label}</text>`]}
-${scale.ticks.map(({ at, label }) => markup`<text class="at-tick" x="${x(at, scale)}" y="31" text-anchor="middle">${label}</text>`)}
+${scale.ticks.map(({ at, label }) => markup`<text class="at-tick" x="${x(at, scale)}" y="31" text-anchor="${scale.percent(at) < 8 ? "start" : "middle"}">${label}</text>`)}
 </svg></span>
 <span class="had"></span>
 </div>`
 }
 
+/** Of the kernel's there are always all, and most of them are nothing. */
 const counts = ({ facts, kernel }: Play): ReadonlyArray<Markup> => {
-  const of = (title: string, record: Readonly<Record<string, number>>) => {
-    const entries = Object.entries(record)
-    return entries.length === 0
-      ? []
-      : [
-          markup`<p class="small muted">${title}: ${entries.map(([name, value]) => `${name} ${Math.round(value * 1000) / 1000}`).join(", ")}</p>`
-        ]
+  const of = (title: string, entries: ReadonlyArray<readonly [string, number]>) => {
+    const said = entries.map(([name, value]) => `${name} ${Math.round(value * 1000) / 1000}`).join(", ")
+    return said === "" ? [] : [markup`<p class="small muted">${title}: ${said}</p>`]
   }
-  return [...of("Counted", facts), ...of("By the kernel, on the whole machine", kernel)]
+  return [
+    ...of("Counted", Object.entries(facts)),
+    ...of(
+      "Counted by the kernel, on the whole machine",
+      Object.entries(kernel).filter(([, value]) => value !== 0)
+    )
+  ]
 }
 
 const stderrOf = ({ stderr }: Play): Markup | undefined => {

@@ -69,7 +69,7 @@ details[open] > summary::before { content: "▾" }
 .row > * { color: var(--ink) }
 .row > summary { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem .75rem; padding: .5rem .875rem }
 .row > summary h3 { margin-left: -.75rem }
-.row .id { display: inline-block; min-width: 2.75rem; color: var(--muted) }
+.row .id { display: inline-block; min-width: 2.5rem; margin-right: .25rem; color: var(--muted) }
 .figures { display: flex; flex-wrap: wrap; gap: 0 .75rem; font-size: .875rem; font-variant-numeric: tabular-nums }
 .figures b { font-weight: 600 }
 .body { padding: .25rem .875rem 1rem; border-top: 1px solid var(--faint); scroll-margin-top: 4rem }
@@ -109,6 +109,7 @@ details[open] > summary::before { content: "▾" }
 .life { stroke: var(--muted); stroke-width: 1.5px }
 .deaf { stroke-dasharray: 1 4; stroke-linecap: round; stroke-width: 2px }
 .heard { stroke: var(--heard); stroke-linecap: round }
+.said { stroke: var(--out); stroke-linecap: round; stroke-width: 3px }
 .g-line { stroke: var(--muted); stroke-width: 2px; fill: none }
 .g-out, .g-out.hollow { fill: var(--out); stroke: var(--out); stroke-width: 1.25px; stroke-linejoin: round }
 .g-out.hollow { fill: var(--sheet) }
