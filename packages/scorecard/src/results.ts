@@ -1,14 +1,15 @@
 /**
  * What `finwait check` says of other servers: plays it on each of them, as a process, and writes the page of it.
  *
- *     node packages/scorecard/src/results.ts [subject …] [--reports folder] [--only S1,S3]
+ *     node packages/scorecard/src/results.ts [subject …] [--reports folder] [--rest] [--only S1,S3]
  *
- * `--reports` is where the reports are kept, and where those of subjects that are not named are taken from. With `--only`
- * no page is written.
+ * `--reports` is where the reports are kept, and where those of subjects that are not named are taken from; with `--rest`
+ * all that are there already. With `--only`, which is for looking at something again, no page is written.
  */
 import { decode, type Report } from "@finwait/cli"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
@@ -24,7 +25,7 @@ const options = ["--grace", "30s", "--connections", "2000"]
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { reports: { type: "string" }, only: { type: "string" } }
+  options: { reports: { type: "string" }, rest: { type: "boolean" }, only: { type: "string" } }
 })
 const unknown = positionals.find((id) => !subjects.some((subject) => subject.id === id))
 if (unknown !== undefined) {
@@ -67,7 +68,9 @@ const play = async (subject: Subject, file: string): Promise<void> => {
 const reportOf = async (subject: Subject): Promise<Report | undefined> => {
   if (subject.program !== undefined && programs[subject.program] === undefined) return undefined
   const file = join(folder, `${subject.id}.json`)
-  if (positionals.length === 0 || positionals.includes(subject.id)) {
+  const isWanted =
+    positionals.length === 0 ? values.rest !== true || !existsSync(file) : positionals.includes(subject.id)
+  if (isWanted) {
     process.stderr.write(`\n${subject.name}\n`)
     await play(subject, file)
   }

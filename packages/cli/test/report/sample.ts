@@ -281,7 +281,14 @@ export const mixed = (given: Partial<Report> = {}): Report =>
             killed: true,
             connections: [
               stalled,
-              connection({ ...stalled, ending: "open", seen: [], toldMillis: null, events: stalled.events.slice(0, 5) })
+              connection({
+                ...stalled,
+                receivedBytes: 65_536,
+                ending: "open",
+                seen: [],
+                toldMillis: null,
+                events: stalled.events.slice(0, 5)
+              })
             ]
           })
         ]

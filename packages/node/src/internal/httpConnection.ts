@@ -17,6 +17,7 @@ import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import type { WebSocket } from "ws"
 import type { Goodbye } from "finwait/Transport"
+import { moved } from "./buffers.ts"
 import { awaitQuiet, type Arriving } from "./catchUp.ts"
 import { LentTransport } from "./lentTransport.ts"
 import type { NodeTransport } from "./transport.ts"
@@ -153,7 +154,9 @@ export class HttpConnection extends LentTransport implements Arriving {
     this.pending = this.pending.length === 1 ? none : this.pending.filter((other) => other !== response)
     if (this.pending.length > 0 || this.session !== undefined) return
     this.idleAt = performance.now()
-    this.arrivedBefore = this.arrived
+    const { arrived } = this
+    moved(arrived - this.arrivedBefore)
+    this.arrivedBefore = arrived
     if (this.refusal !== undefined) this.refuse(this.refusal)
     else if (this.isDraining) this.look()
   }

@@ -38,7 +38,7 @@ scenario on a machine with other things to do is worth, and what is installed el
 
 ${markdown(columns)}
 
-An empty cell is a pass of which nothing is measured. \`n/a\`: the scenario has no meaning for what is spoken, such as S2d,
+A cell that says \`pass\` is one of which nothing is measured. \`n/a\`: the scenario has no meaning for what is spoken, such as S2d,
 which is about WebSockets, or S11, for which only servers of lines have a request here. \`not run\`: the scenario could not
 be played, and what that says of the server is told below where it says something.
 
@@ -99,15 +99,11 @@ const startedBy = (report: Report | undefined): string => {
 const absent = (other: Report, { name }: Subject): Report => ({
   ...other,
   name,
-  rows: other.rows.map((row) => ({
-    ...row,
-    verdict: "not run",
-    measured: null,
-    plays: row.plays.slice(0, 1).map((play) => ({
-      ...play,
-      verdict: "not run",
-      findings: [{ level: "warn", text: `${name} is not installed`, short: "not installed" }],
-      connections: []
-    }))
-  }))
+  rows: other.rows.map((row) => {
+    const findings = [{ level: "warn" as const, text: `${name} is not installed`, short: "not installed" }]
+    const plays = row.plays
+      .slice(0, 1)
+      .map((play) => Object.assign({}, play, { verdict: "not run" as const, findings }))
+    return Object.assign({}, row, { verdict: "not run" as const, measured: null, plays })
+  })
 })

@@ -38,6 +38,7 @@ export const limits = {
 const here = "packages/scorecard/src"
 
 const jobPaths = "slow=/WORK/2000,large=/GET/67108864,upload=/REJECT/204800,quick=/WORK/0"
+const ownPaths = "slow=/slow,large=/large,upload=/upload,quick=/quick"
 const http = ["--http", jobPaths]
 const lines = ["--profile", "line", "--script", `${here}/results/lines.json`]
 
@@ -57,7 +58,7 @@ const python: Subject = {
   program: "python3",
   start: async () => ({
     command: ["python3", `${here}/results/http_server.py`],
-    options: ["--http", "slow=/slow,large=/large,upload=/upload,quick=/"]
+    options: ["--http", ownPaths]
   })
 }
 
@@ -73,10 +74,7 @@ const nginx: Subject = {
     const port = await freePort("127.0.0.1")
     return {
       command: await inFolder(folder, files, port),
-      options: [
-        ...["--port", String(port), "--signal", "SIGQUIT"],
-        ...["--http", "slow=/slow,large=/large,upload=/upload,quick=/quick"]
-      ]
+      options: ["--port", String(port), "--signal", "SIGQUIT", "--http", ownPaths]
     }
   }
 }
