@@ -1,5 +1,5 @@
 /** The command as its users have it: a process, its exit code, what it says, and what it leaves behind. */
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -64,6 +64,9 @@ const leftBehind = (): ReadonlyArray<string> =>
   })
 
 const linux = process.platform === "linux"
+/** Visibly skipped where it may not. */
+const canCapture =
+  linux && spawnSync("tcpdump", ["-i", "lo", "-c", "0", "--version"]).status === 0 && process.getuid?.() === 0
 const minutes = { timeout: 120_000 }
 
 describe("a server that misbehaves", () => {
@@ -210,6 +213,15 @@ describe("the command", () => {
     const compared = await run("check", "--compare", json, json)
     assert.strictEqual(compared.code, 0, compared.stderr)
     assert.match(compared.stdout, /same/)
+  })
+
+  it("counts FIN and RST on the wire where it may", { ...minutes, skip: !canCapture }, async () => {
+    const { stdout } = await run("check", "--capture", "--json", "-", ...good)
+    const [, idle] = JSON.parse(stdout).rows
+    const { kernel } = idle.plays[0]
+    assert.strictEqual(kernel["FIN sent by the server"], 1)
+    assert.strictEqual(kernel["FIN sent by clients"], 1)
+    assert.strictEqual(kernel["RST sent by the server"], 0)
   })
 
   it("writes the report to its standard output alone", minutes, async () => {

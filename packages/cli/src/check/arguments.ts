@@ -41,6 +41,7 @@ export interface Given {
   readonly ca: string | undefined
   readonly servername: string | undefined
   readonly allowRemote: boolean
+  readonly capture: boolean
   readonly signal: string
   readonly name: string | undefined
   readonly only: ReadonlyArray<string>
@@ -183,7 +184,8 @@ export const optionsOf = async (given: Given): Promise<CheckOptions> => {
     connections,
     restMillis: times.rest === undefined ? 1200 : millisOf("rest", times.rest),
     repeat,
-    scenarios: chosen(only, skip)
+    scenarios: chosen(only, skip),
+    captures: given.capture
   }
 }
 

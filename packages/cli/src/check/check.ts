@@ -1,13 +1,14 @@
 /** A check: a survey of the server, then scenario after scenario, each on a process of its own. */
 import { availableParallelism } from "node:os"
-import { describe } from "../clients/To.ts"
+import { describe, portOf } from "../clients/To.ts"
 import type { Profile, Survey } from "../profiles/Profile.ts"
 import { type Report, type Row, type VerdictName, version } from "../report/Report.ts"
 import { scenarios } from "../scenarios/index.ts"
 import type { Bounds } from "./Bounds.ts"
+import { Capture } from "./Capture.ts"
 import { type PlayedOnce, playOnce, round, without } from "./play.ts"
 import type { Scenario } from "./Scenario.ts"
-import { type Command, Server } from "./Server.ts"
+import { CannotStart, type Command, Server } from "./Server.ts"
 import type { Setting } from "./Stage.ts"
 import { survey } from "./survey.ts"
 
@@ -20,6 +21,8 @@ export interface CheckOptions {
   readonly restMillis: number
   readonly repeat: number
   readonly scenarios: ReadonlyArray<Scenario>
+  /** Whether FIN and RST are counted on the wire. */
+  readonly captures: boolean
 }
 
 /** Who is told how it goes on. */
@@ -41,32 +44,14 @@ export const check = async (options: CheckOptions, progress: Progress, signal: A
   const surveyed = await surveyOf(options)
   progress.surveyed(surveyed)
   const setting: Setting = { profile, survey: surveyed, bounds, connections, restMillis }
-  const rows: Array<Row> = []
-  let isDeaf = false
-  for (const scenario of options.scenarios) {
-    const plays: Array<Pick<PlayedOnce, "play" | "measured">> = []
-    for (let time = 1; time <= options.repeat; time++) {
-      signal.throwIfAborted()
-      progress.begins(scenario, time)
-      const because = scenario.doesNotApply?.(profile)
-      if (because !== undefined) {
-        plays.push({ play: without("n/a", because), measured: null })
-        break
-      }
-      if (isDeaf) {
-        plays.push({
-          play: without("not run", `the server does not react to ${command.signal} at all, see above`),
-          measured: null
-        })
-        break
-      }
-      const played = await playOnce(scenario, command, setting)
-      plays.push(played)
-      if (played.isDeaf) isDeaf = true
-    }
-    const row = rowOf(scenario, setting, plays)
-    rows.push(row)
-    progress.done(row)
+  const port = portOf(command.to)
+  if (options.captures && port === undefined) throw new CannotStart("--capture: a Unix socket has no wire", "")
+  const capture = options.captures && port !== undefined ? await Capture.start(port) : undefined
+  let rows: ReadonlyArray<Row>
+  try {
+    rows = await rowsOf(options, setting, progress, signal, capture)
+  } finally {
+    capture?.end()
   }
   return {
     tool: "finwait check",
@@ -83,6 +68,37 @@ export const check = async (options: CheckOptions, progress: Progress, signal: A
     requests: surveyed.described,
     rows
   }
+}
+
+const rowsOf = async (
+  { command, profile, repeat, scenarios }: CheckOptions,
+  setting: Setting,
+  progress: Progress,
+  signal: AbortSignal,
+  capture: Capture | undefined
+): Promise<ReadonlyArray<Row>> => {
+  const rows: Array<Row> = []
+  let isDeaf = false
+  for (const scenario of scenarios) {
+    const plays: Array<Pick<PlayedOnce, "play" | "measured">> = []
+    for (let time = 1; time <= repeat; time++) {
+      signal.throwIfAborted()
+      progress.begins(scenario, time)
+      const because = scenario.doesNotApply?.(profile)
+      const deaf = `the server does not react to ${command.signal} at all, see above`
+      if (because !== undefined || isDeaf) {
+        plays.push({ play: because === undefined ? without("not run", deaf) : without("n/a", because), measured: null })
+        break
+      }
+      const played = await playOnce(scenario, command, setting, capture)
+      plays.push(played)
+      if (played.isDeaf) isDeaf = true
+    }
+    const row = rowOf(scenario, setting, plays)
+    rows.push(row)
+    progress.done(row)
+  }
+  return rows
 }
 
 const surveyOf = async ({ command, profile }: CheckOptions): Promise<Survey> => {

@@ -1,5 +1,6 @@
 /** One scenario, played once: a server, its clients, a signal, and what became of them. */
 import type { Connection, Finding, Play } from "../report/Report.ts"
+import type { Capture } from "./Capture.ts"
 import { isCrash } from "./judging.ts"
 import * as kernel from "./kernel.ts"
 import type { Scenario } from "./Scenario.ts"
@@ -29,18 +30,24 @@ export interface PlayedOnce {
 }
 
 /** Plays a scenario on a server of its own. What cannot be played is told in the play. */
-export const playOnce = async (scenario: Scenario, command: Command, setting: Setting): Promise<PlayedOnce> => {
+export const playOnce = async (
+  scenario: Scenario,
+  command: Command,
+  setting: Setting,
+  capture?: Capture
+): Promise<PlayedOnce> => {
   const before = kernel.counters()
   let stage: Stage | undefined
   let server: Server | undefined
   try {
     server = await Server.start(command)
     stage = new Stage(server, setting)
+    await capture?.take()
     await scenario.play(stage)
     const played = await stage.finish(setting.bounds.graceMillis)
     const findings = scenario.judge(played, setting)
     return {
-      play: playOf(played, findings, kernel.since(before)),
+      play: playOf(played, findings, { ...kernel.since(before), ...(await capture?.take()) }),
       measured: scenario.measured === undefined ? measuredOf(played) : scenario.measured(played),
       isDeaf: played.isDeaf && played.killed
     }

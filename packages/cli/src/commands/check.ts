@@ -58,6 +58,10 @@ const flags = {
     Flag.withDescription("a --host that is another machine"),
     Flag.withDefault(false)
   ),
+  capture: Flag.Boolean("capture").pipe(
+    Flag.withDescription("counts FIN and RST on the wire as well, by tcpdump, which needs the right to"),
+    Flag.withDefault(false)
+  ),
   signal: Flag.String("signal").pipe(
     Flag.withDescription("what tells it to stop (SIGTERM)"),
     Flag.withDefault("SIGTERM")

@@ -57,6 +57,7 @@ const play = async ({ name, program }: (typeof subjects)[number], signal: AbortS
     connections: 500,
     restMillis: 0,
     repeat: 1,
+    captures: false,
     scenarios: chosen([], unspoken)
   }
   try {
