@@ -65,8 +65,7 @@ const leftBehind = (): ReadonlyArray<string> =>
 
 const linux = process.platform === "linux"
 /** Visibly skipped where it may not. */
-const canCapture =
-  linux && spawnSync("tcpdump", ["-i", "lo", "-c", "0", "--version"]).status === 0 && process.getuid?.() === 0
+const canCapture = linux && spawnSync("tcpdump", ["--version"]).status === 0 && process.getuid?.() === 0
 const minutes = { timeout: 120_000 }
 
 describe("a server that misbehaves", () => {

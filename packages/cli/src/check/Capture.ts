@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { settles, sleep } from "../Waiting.ts"
-import { CannotStart } from "./Server.ts"
+import { CannotStart, tellWatchdog } from "./Server.ts"
 
 const startMillis = 10_000
 /** What was sent a moment ago is told a moment later. */
@@ -39,7 +39,8 @@ export class Capture {
   static async start(port: number): Promise<Capture> {
     const filter = `tcp port ${port} and tcp[tcpflags] & (tcp-fin | tcp-rst) != 0`
     const words = ["-i", process.platform === "linux" ? "lo" : "lo0", "-n", "-t", "-l", "--immediate-mode", filter]
-    const child = spawn("tcpdump", words, { stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn("tcpdump", words, { stdio: ["ignore", "pipe", "pipe"], detached: true })
+    if (child.pid !== undefined) tellWatchdog(`started ${child.pid}`)
     process.on("exit", () => child.kill("SIGKILL"))
     let said = ""
     const listens = new Promise<void>((resolve, reject) => {
@@ -75,5 +76,6 @@ export class Capture {
   end(): void {
     this.child.removeAllListeners("exit")
     this.child.kill("SIGTERM")
+    if (this.child.pid !== undefined) tellWatchdog(`ended ${this.child.pid}`)
   }
 }

@@ -52,7 +52,8 @@ let started = 0
 /** Every process of this check has it in its environment, with a number behind it. */
 const mark = `${process.pid}-${Date.now().toString(36)}`
 
-const tellWatchdog = (line: string): void => {
+/** Tells whoever outlives this process of what it has started, and of what has ended. */
+export const tellWatchdog = (line: string): void => {
   if (watchdog === undefined) {
     const here = fileURLToPath(import.meta.url)
     const file = here.replace(/Server(\.[jt]s)$/, "watchdog$1")
