@@ -92,8 +92,11 @@ export const endsPromptly = (played: Played, setting: Setting, afterMillis = 0):
   const found = ends(played, setting)
   const took = (played.exitSeconds ?? 0) * 1000 - afterMillis
   if (found.length > 0 || took <= promptMillis) return found
-  const what = `the process ended ${played.exitSeconds!.toFixed(2)} s after the signal, with nothing to wait for behind ${seconds(afterMillis)}`
-  const text = afterMillis === 0 ? what.replace(/ behind .*/, "") : what
+  const waited =
+    afterMillis === 0
+      ? "with nothing to wait for"
+      : `for ${seconds(afterMillis)} of which there was something to wait for`
+  const text = `the process ended ${played.exitSeconds!.toFixed(2)} s after the signal, ${waited}`
   const short = `${played.exitSeconds!.toFixed(1)} s`
   return took <= lateMillis ? warn(text, short) : fail(text, short)
 }
