@@ -34,7 +34,10 @@ const limits = ["DRAIN_MS=2500", "CLOSE_MS=1000", "LINGER_IDLE_MS=2000", "LINGER
 interface Row {
   readonly id: string
   readonly verdict: string
-  readonly plays: ReadonlyArray<{ readonly findings: ReadonlyArray<{ readonly text: string }>; readonly notes: Array<string> }>
+  readonly plays: ReadonlyArray<{
+    readonly findings: ReadonlyArray<{ readonly text: string }>
+    readonly notes: Array<string>
+  }>
 }
 
 const check = async (subject: string, ...options: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> => {

@@ -3,6 +3,7 @@
  * with all that it has started.
  */
 import { type ChildProcess, spawn } from "node:child_process"
+import { lstatSync, unlinkSync } from "node:fs"
 import * as net from "node:net"
 import { fileURLToPath } from "node:url"
 import { describe, targetOf, type To } from "../clients/To.ts"
@@ -101,11 +102,14 @@ export class Server {
   private readonly child: ChildProcess
   /** The mark of its processes. */
   private readonly own: string
+  /** Where it makes a socket that was not there before. */
+  private readonly socketFile: string | undefined
   private readonly closed: Promise<void>
   private endedAt: number | undefined
   private isStopped = false
 
-  private constructor(command: Command, child: ChildProcess, own: string) {
+  private constructor(command: Command, child: ChildProcess, own: string, socketFile: string | undefined) {
+    this.socketFile = socketFile
     this.command = command
     this.child = child
     this.own = own
@@ -142,12 +146,14 @@ export class Server {
     const [file = "", ...args] = words
     const port = "path" in Object(to) ? {} : { PORT: String((targetOf(to) as { readonly port: number }).port) }
     const own = `${mark}.${++started}`
+    const path = "path" in Object(to) ? (targetOf(to) as { readonly path: string }).path : undefined
+    const socketFile = path !== undefined && !isSocket(path) ? path : undefined
     const child = spawn(file, args, {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
       env: { ...process.env, ...port, [markName]: own }
     })
-    const server = new Server(command, child, own)
+    const server = new Server(command, child, own, socketFile)
     running.add(server)
     if (server.pid !== 0) tellWatchdog(`started ${server.pid}`)
     try {
@@ -244,9 +250,29 @@ export class Server {
     endMarked(this.own)
     if (this.pid !== 0) tellWatchdog(`ended ${this.pid}`)
     running.delete(this)
+    await this.removeSocketFile()
     // What keeps its pipes open must not keep us.
     await settles(250, this.closed)
     this.child.stdout?.destroy()
     this.child.stderr?.destroy()
+  }
+
+  /** A process that was killed leaves its socket file, and whoever is started next could not listen there. */
+  private async removeSocketFile(): Promise<void> {
+    const { socketFile } = this
+    if (socketFile === undefined || !isSocket(socketFile) || (await listens(this.command.to))) return
+    try {
+      unlinkSync(socketFile)
+    } catch {
+      // Somebody else was first, or may and we may not.
+    }
+  }
+}
+
+const isSocket = (path: string): boolean => {
+  try {
+    return lstatSync(path).isSocket()
+  } catch {
+    return false
   }
 }

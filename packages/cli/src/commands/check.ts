@@ -4,7 +4,9 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
-import { readFile, writeFile } from "node:fs/promises"
+import { constants } from "node:fs"
+import { access, readFile, writeFile } from "node:fs/promises"
+import { dirname } from "node:path"
 import { type Given, optionsOf, WrongArguments } from "../check/arguments.ts"
 import { check } from "../check/check.ts"
 import { Lines } from "../check/progress.ts"
@@ -111,6 +113,16 @@ const write = (file: string | undefined, option: string, content: () => string) 
           new WrongArguments(`--${option} ${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
       })
 
+/** Said before the check, not behind an hour of it. */
+const canWrite = (file: string | undefined, option: string) =>
+  file === undefined || file === "-"
+    ? Effect.void
+    : Effect.tryPromise({
+        try: () => access(dirname(file), constants.W_OK),
+        catch: (cause) =>
+          new WrongArguments(`--${option} ${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
+      })
+
 /** `command`: what stands behind `--`. */
 export const checkCommand = (command: ReadonlyArray<string>) =>
   Command.make(
@@ -132,6 +144,7 @@ export const checkCommand = (command: ReadonlyArray<string>) =>
       const { deadline, grace, late, prompt, rest, start, ...others } = given
       const times = { deadline, grace, late, prompt, rest, start }
       const options = yield* promised(() => optionsOf({ ...others, command, times } as Given))
+      for (const option of ["json", "junit", "html"] as const) yield* canWrite(given[option], option)
       const lines = new Lines(process.stderr, options.repeat)
       process.stderr.write(`${options.command.words.join(" ")}\n`)
       const report = yield* Effect.ensuring(

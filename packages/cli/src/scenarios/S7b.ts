@@ -1,7 +1,10 @@
 import { clients, fail, nothing, warn } from "../check/judging.ts"
-import { NotRun, type Played } from "../check/Stage.ts"
+import { NotRun, type Played, type Stage } from "../check/Stage.ts"
+import type { Client } from "../clients/Client.ts"
+import type { Request } from "../profiles/Profile.ts"
 import type { Scenario } from "../check/Scenario.ts"
 import { sleep } from "../Waiting.ts"
+import { isLarge } from "./large.ts"
 
 const attempts = 5
 
@@ -20,6 +23,7 @@ export const S7b: Scenario = {
     if (slowMillis < 900) stage.request("slow")
     if (slowMillis < 900)
       throw new NotRun("the slow request takes less than a second: the drain would be over too soon")
+    const holding = await hold(stage)
     const working = await stage.connect({ group: "in flight" })
     working.ask(stage.request("slow"))
     await sleep(100)
@@ -30,13 +34,17 @@ export const S7b: Scenario = {
       if (!late.over && stage.has("quick")) late.ask(stage.request("quick"))
       await sleep(50)
     }
+    holding?.read()
   },
   measured: (played) => fatesOf(played).dropped,
   judge: (played) => {
-    const { dropped, late, served } = fatesOf(played)
+    const { dropped, ends, late, served } = fatesOf(played)
     return [
       ...(dropped > 0
-        ? fail(`${dropped} of ${late.length} latecomers were neither refused nor answered`, `${dropped} dropped`)
+        ? fail(
+            `${dropped} of ${late.length} latecomers were accepted and not answered (${ends.join(", ")})`,
+            `${dropped} dropped`
+          )
         : nothing),
       ...(served > 0
         ? warn(
@@ -49,12 +57,28 @@ export const S7b: Scenario = {
   }
 }
 
+/**
+ * A server that cuts off its work has no drain to come to, unless somebody holds it open: one whose connection has something
+ * to do at its end, and one that does not read, who is given back.
+ */
+const hold = async (stage: Stage): Promise<Client<Request> | undefined> => {
+  if (stage.has("finalizer")) {
+    const ending = await stage.connect({ group: "holding" })
+    ending.ask(stage.request("finalizer"))
+    await ending.answered()
+  }
+  if (!isLarge(stage)) return undefined
+  const stalled = await stage.connect({ group: "holding", reads: "once" })
+  stalled.ask(stage.request("large"))
+  await stalled.firstBytes()
+  return stalled
+}
+
 /** Of those who came while it drained. */
 const fatesOf = ({ clients }: Played) => {
   const late = clients.filter(({ group }) => group === "latecomer")
-  const refused = late.filter(({ ending }) => ending === "refused").length
-  const served = late.filter(
-    ({ ending, receivedBytes, whole }) => ending !== "refused" && whole && receivedBytes > 0
-  ).length
-  return { late, served, dropped: late.length - refused - served }
+  const accepted = late.filter(({ ending }) => ending !== "refused")
+  const served = accepted.filter(({ receivedBytes, whole }) => whole && receivedBytes > 0).length
+  const unserved = accepted.filter(({ receivedBytes, whole }) => !whole || receivedBytes === 0)
+  return { late, served, dropped: unserved.length, ends: [...new Set(unserved.map(({ ending }) => ending))] }
 }

@@ -5,6 +5,10 @@ import type { Request } from "../profiles/Profile.ts"
 /** Kernels take some megabytes for a client that does not read (Linux: 4 MB to send, 6 to receive). */
 const leastBytes = 12 * 1024 * 1024
 
+/** There is one that a client can leave unread. */
+export const isLarge = ({ setting: { survey } }: Stage): boolean =>
+  survey.requests.large !== undefined && survey.largeBytes >= leastBytes
+
 export const largeRequest = (stage: Stage): Request => {
   const request = stage.request("large")
   const { largeBytes } = stage.setting.survey
