@@ -4,7 +4,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
-import { constants } from "node:fs"
+import { constants, existsSync } from "node:fs"
 import { access, readFile, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
 import { type Given, optionsOf, WrongArguments } from "../check/arguments.ts"
@@ -118,7 +118,8 @@ const canWrite = (file: string | undefined, option: string) =>
   file === undefined || file === "-"
     ? Effect.void
     : Effect.tryPromise({
-        try: () => access(dirname(file), constants.W_OK),
+        // What is there already, such as /dev/stdout, may be written where its folder may not.
+        try: () => access(existsSync(file) ? file : dirname(file), constants.W_OK),
         catch: (cause) =>
           new WrongArguments(`--${option} ${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
       })
