@@ -29,18 +29,18 @@ export const page = ({ checked, notes, options, versions }: Page): string => {
   const columns = checked.map(({ report, subject }) => report ?? absent(first, subject))
   return `# How servers say goodbye
 
-What \`finwait check\` says of ${columns.length} servers, in one run on one machine. A cell is what was measured where that is
-a pass, and otherwise the verdict and why, in a word; [what the scorecard means](scorecard.md) tells what each row is about
-and [\`finwait check\`](check.md) what it does. The page is written by \`${command}\`, figures are worth what one play of a
-scenario on a machine with other things to do is worth, and what is installed elsewhere will have others.
+What \`finwait check\` says of ${columns.length} servers, in one run on one machine, written by \`${command}\`. A cell is
+what was measured where that is a pass, and otherwise the verdict and why, in a word; what each row is about is told in
+[what the scorecard means](scorecard.md), and how it is played in [\`finwait check\`](check.md). A figure is worth what one
+play on a machine with other things to do is worth, and other versions have others.
 
 ## The table
 
 ${markdown(columns)}
 
-A cell that says \`pass\` is one of which nothing is measured. \`n/a\`: the scenario has no meaning for what is spoken, such as S2d,
-which is about WebSockets, or S11, for which only servers of lines have a request here. \`not run\`: the scenario could not
-be played, and what that says of the server is told below where it says something.
+\`pass\` stands where nothing is measured. \`n/a\`: the scenario has no meaning for what is spoken, such as S2d, which is about
+WebSockets, or has no request, such as S10 and S11 over HTTP. \`not run\`: it could not be played; why is told
+[below](#beside-the-first-scorecard).
 
 ## What was checked
 
@@ -48,12 +48,15 @@ be played, and what that says of the server is told below where it says somethin
 | --- | --- | --- |
 ${checked.map(({ report, subject }) => `| ${subject.name} | ${subject.about} | ${startedBy(report)} |`).join("\n")}
 
-The servers on Node are those of \`packages/scorecard/src/subjects\`: the same jobs on each, with these limits as far as a
-server has such notions: ${environment}. Finwait's own defaults are longer where a peer is waited for; libraries get
-\`DRAIN_MS\` as their only deadline.
+The servers on Node are those of \`packages/scorecard/src/subjects\`, all with the same jobs and, as far as they have such
+notions, the same limits in milliseconds; libraries get \`DRAIN_MS\` as their only one:
 
-Each check was run with \`${options.join(" ")}\`: 2,000 idle connections in S8, and a server that is still there 30 s after
-the signal is killed.
+\`\`\`sh
+${environment}
+\`\`\`
+
+That is shorter than Finwait's own defaults where a peer is waited for. Each check was run with \`${options.join(" ")}\`: 2,000
+idle connections in S8, and whoever is still there 30 s after the signal is killed.
 
 ## Versions
 
@@ -74,8 +77,8 @@ ${notes.trim()}
 }
 
 const environment = Object.entries(limits)
-  .map(([name, value]) => `\`${name}=${value}\``)
-  .join(", ")
+  .map(([name, value]) => `${name}=${value}`)
+  .join(" ")
 
 const minutes = (reports: ReadonlyArray<Report>): string =>
   (reports.reduce((sum, { seconds }) => sum + seconds, 0) / 60).toFixed(0)

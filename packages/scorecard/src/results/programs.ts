@@ -5,11 +5,12 @@ import { promisify } from "node:util"
 
 const run = promisify(execFile)
 
-/** What a program says when it is asked for its version, its first line; `undefined` where it is not installed. */
+/** A program's version, as it says itself when it is asked; `undefined` where it is not installed. */
 export const versionOf = async (program: string, option: string): Promise<string | undefined> => {
   try {
     const { stderr, stdout } = await run(program, [option])
-    return `${stdout}${stderr}`.trim().split("\n")[0]
+    const said = `${stdout}${stderr}`
+    return /\d+\.\d\S*/.exec(said)?.[0] ?? said.trim()
   } catch {
     return undefined
   }

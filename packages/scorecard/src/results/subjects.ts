@@ -98,9 +98,9 @@ const haproxy: Subject = {
 
 export const subjects: ReadonlyArray<Subject> = [
   own("finwait", "Finwait, TCP", "Finwait's `Server` on its `NodeNetwork`", lines),
-  own("finwait-socket", "Finwait, NodeSocketServer", "the program of the next column with other imports", lines),
+  own("finwait-socket", "Finwait, NodeSocketServer", "Finwait's in place of the next, with other imports only", lines),
   own("effect", "Effect, NodeSocketServer", "Effect's own server of TCP, and its `runMain`", lines),
-  own("finwait-http", "Finwait, NodeHttpServer", "the program of the next column with other imports", http),
+  own("finwait-http", "Finwait, NodeHttpServer", "Finwait's in place of the next, with other imports only", http),
   own("effect-http", "Effect, NodeHttpServer", "Effect's own server of HTTP with its router, and its `runMain`", http),
   own("node-http", "node:http", "`server.close()` at the signal, and nothing else", http),
   own("node-http-terminator", "http-terminator", "on `node:http`", http),
