@@ -29,10 +29,11 @@ export const page = ({ checked, notes, options, versions }: Page): string => {
   const columns = checked.map(({ report, subject }) => report ?? absent(first, subject))
   return `# How servers say goodbye
 
-What \`finwait check\` says of ${columns.length} servers, in one run on one machine, written by \`${command}\`. A cell is
-what was measured where that is a pass, and otherwise the verdict and why, in a word; what each row is about is told in
-[what the scorecard means](scorecard.md), and how it is played in [\`finwait check\`](check.md). A figure is worth what one
-play on a machine with other things to do is worth, and other versions have others.
+What \`finwait check\` says of ${columns.length} servers, in one run on one machine, written by
+\`${command}\`. A cell is what was measured where that is a pass, and otherwise the verdict
+and why, in a word; what each row is about is told in [what the scorecard means](scorecard.md), and how it is played in
+[\`finwait check\`](check.md). A figure is worth what one play on a machine with other things to do is worth, and other
+versions have others.
 
 ## The table
 
