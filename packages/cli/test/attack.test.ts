@@ -1,32 +1,26 @@
 /** What was found by attacking the check: each of these was a lie, a loss, or something left behind. */
-import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
 import { readTable } from "../src/clients/kernel.ts"
+import { run } from "./support/command.ts"
 
-const main = new URL("../src/main.ts", import.meta.url).pathname
 const folder = mkdtempSync(join(tmpdir(), "finwait-attack-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const run = (...words: ReadonlyArray<string>) =>
-  new Promise<{ readonly code: number | null; readonly said: string }>((resolve) => {
-    const { NODE_OPTIONS: _options, VITEST: _runner, ...env } = process.env
-    const child = spawn(process.execPath, [main, "check", ...words], { env: { ...env, NO_COLOR: "1" } })
-    let said = ""
-    child.stdout.on("data", (text) => (said += String(text)))
-    child.stderr.on("data", (text) => (said += String(text)))
-    child.once("close", (code) => resolve({ code, said }))
-  })
+const check = async (...words: ReadonlyArray<string>) => {
+  const { code, stderr, stdout } = await run("check", ...words)
+  return { code, said: stdout + stderr }
+}
 
 const linux = process.platform === "linux"
 
 describe("attacks", () => {
   it("a report that cannot be written is said before the server is started", { timeout: 20_000 }, async () => {
     const trace = join(folder, "started")
-    const { code, said } = await run("--json", join(folder, "none", "r.json"), "--", "touch", trace)
+    const { code, said } = await check("--json", join(folder, "none", "r.json"), "--", "touch", trace)
     assert.strictEqual(code, 2)
     assert.match(said, /--json .*ENOENT/)
     assert.isFalse(existsSync(trace))
@@ -37,7 +31,7 @@ describe("attacks", () => {
     const isListening = await new Promise<boolean>((resolve) => {
       server.once("listening", () => resolve(true)).once("error", () => resolve(false))
     })
-    if (!isListening) return context.skip()
+    if (!isListening) return context.skip("this machine has no IPv6")
     const { port } = server.address() as net.AddressInfo
     const socket = net.connect(port, "::1")
     await new Promise((resolve) => socket.once("connect", resolve))
@@ -61,7 +55,7 @@ process.on("SIGTERM", () => { server.close(); for (const socket of all) socket.e
 `
     )
     const words = ["--profile", "line", "--unix", path, "--only", "S2a", "--", process.execPath, file, path]
-    const { code, said } = await run(...words)
+    const { code, said } = await check(...words)
     assert.strictEqual(code, 0, said)
     assert.isFalse(existsSync(path))
   })

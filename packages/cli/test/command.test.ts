@@ -1,35 +1,16 @@
 /** The command as its users have it: a process, its exit code, what it says, and what it leaves behind. */
-import { spawn, spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
 import { until } from "../src/Waiting.ts"
+import { main, processes, run, start } from "./support/command.ts"
 
-const main = new URL("../src/main.ts", import.meta.url).pathname
 const servers = new URL("servers/", import.meta.url).pathname
 const folder = mkdtempSync(join(tmpdir(), "finwait-check-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-interface Ran {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-const start = (...words: ReadonlyArray<string>) => {
-  const { NODE_OPTIONS: _options, VITEST: _runner, ...env } = process.env
-  const child = spawn(process.execPath, [main, ...words], { env: { ...env, NO_COLOR: "1" } })
-  let stdout = ""
-  let stderr = ""
-  child.stdout.on("data", (text) => (stdout += String(text)))
-  child.stderr.on("data", (text) => (stderr += String(text)))
-  const ended = new Promise<Ran>((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })))
-  return { child, ended, said: () => stdout + stderr }
-}
-
-const run = (...words: ReadonlyArray<string>): Promise<Ran> => start(...words).ended
 
 const script = `${servers}lines.json`
 const misbehaving = (how: string, ...options: ReadonlyArray<string>) =>
@@ -54,14 +35,7 @@ const pingOnly = join(folder, "ping.json")
 writeFileSync(pingOnly, JSON.stringify({ quick: { send: "PING\n", expect: { text: "PONG\n" } } }))
 
 /** Of this test's servers. */
-const leftBehind = (): ReadonlyArray<string> =>
-  readdirSync("/proc").filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(servers)
-    } catch {
-      return false
-    }
-  })
+const leftBehind = (): ReadonlyArray<string> => processes((words) => words.join(" ").includes(servers))
 
 const linux = process.platform === "linux"
 /** Visibly skipped where it may not. */
@@ -277,16 +251,7 @@ describe("the command", () => {
         "ignores-the-signal",
         marker
       )
-      const running = () =>
-        readdirSync("/proc").filter((pid) => {
-          try {
-            return (
-              pid !== String(child.pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").at(-2) === marker
-            )
-          } catch {
-            return false
-          }
-        })
+      const running = () => processes((words, pid) => pid !== String(child.pid) && words.at(-1) === marker)
       // The survey is over, and the scenario's own server is told and stays.
       assert.isTrue(await until(20_000, () => said().includes("quick:") && running().length === 1), said())
       child.kill(signal)

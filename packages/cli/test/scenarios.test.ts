@@ -30,16 +30,7 @@ type ServerName = keyof typeof servers
 
 const profileOf = (server: ServerName, to: number): Profile => {
   const { profile, script } = servers[server]
-  const options = {
-    to,
-    tls: false,
-    ca: undefined,
-    servername: undefined,
-    paths: { quick: "/" },
-    script,
-    webSocketPath: "/",
-    subprotocol: undefined
-  }
+  const options = { to, paths: { quick: "/" }, script }
   if (profile === "http") return profiles.http(options)
   return profile === "websocket" ? profiles.webSocket(options) : profiles.scriptProfile(profile, options)
 }

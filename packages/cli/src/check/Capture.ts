@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
+import { messageOf } from "../messageOf.ts"
 import { settles, sleep } from "../Waiting.ts"
 import { CannotStart, tellWatchdog } from "./Server.ts"
 
@@ -57,7 +58,7 @@ export class Capture {
       return new Capture(child, port)
     } catch (error) {
       child.kill("SIGKILL")
-      throw new CannotStart(`--capture: tcpdump says ${error instanceof Error ? error.message : String(error)}`, "")
+      throw new CannotStart(`--capture: tcpdump says ${messageOf(error)}`, "")
     }
   }
 

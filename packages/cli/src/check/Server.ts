@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { lstatSync, unlinkSync } from "node:fs"
 import * as net from "node:net"
 import { fileURLToPath } from "node:url"
-import { describe, targetOf, type To } from "../clients/To.ts"
+import { describe, pathOf, portOf, targetOf, type To } from "../clients/To.ts"
 import { settles, sleep, until } from "../Waiting.ts"
 import { endMarked, killGroup, marked, markName } from "./processes.ts"
 
@@ -144,14 +144,14 @@ export class Server {
       throw new CannotStart(`something else listens on ${where} already`, "")
     }
     const [file = "", ...args] = words
-    const port = "path" in Object(to) ? {} : { PORT: String((targetOf(to) as { readonly port: number }).port) }
+    const port = portOf(to)
     const own = `${mark}.${++started}`
-    const path = "path" in Object(to) ? (targetOf(to) as { readonly path: string }).path : undefined
+    const path = pathOf(to)
     const socketFile = path !== undefined && !isSocket(path) ? path : undefined
     const child = spawn(file, args, {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
-      env: { ...process.env, ...port, [markName]: own }
+      env: { ...process.env, ...(port === undefined ? {} : { PORT: String(port) }), [markName]: own }
     })
     const server = new Server(command, child, own, socketFile)
     running.add(server)

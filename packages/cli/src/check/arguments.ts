@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises"
 import { constants } from "node:os"
 import { basename } from "node:path"
 import * as Effect from "effect/Effect"
-import type { To } from "../clients/To.ts"
+import { portOf, type To } from "../clients/To.ts"
+import { messageOf } from "../messageOf.ts"
 import { type Profile, type Purpose, purposes } from "../profiles/Profile.ts"
 import * as profiles from "../profiles/profiles.ts"
 import * as Script from "../profiles/Script.ts"
@@ -76,7 +77,7 @@ const textOf = async (option: string, file: string): Promise<string> => {
   try {
     return await readFile(file, "utf8")
   } catch (error) {
-    throw new WrongArguments(`--${option} ${file}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new WrongArguments(`--${option} ${file}: ${messageOf(error)}`)
   }
 }
 
@@ -86,7 +87,7 @@ const scriptOf = async (file: string | undefined): Promise<Script.Script | undef
   try {
     return await Effect.runPromise(Script.decode(text))
   } catch (error) {
-    throw new WrongArguments(`--script ${file}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new WrongArguments(`--script ${file}: ${messageOf(error)}`)
   }
 }
 
@@ -124,7 +125,7 @@ const profileOf = (given: Given, to: To, script: Script.Script | undefined, ca: 
     servername: given.servername,
     paths: http === undefined ? {} : pathsOf(http),
     script,
-    webSocketPath: ws ?? "/",
+    webSocketPath: ws,
     subprotocol
   }
   if (name === "http") return profiles.http(options)
@@ -169,8 +170,8 @@ export const optionsOf = async (given: Given): Promise<CheckOptions> => {
   const ca = given.ca === undefined ? undefined : await textOf("ca", given.ca)
   const to = await whereOf(given)
   const profile = profileOf(given, to, script, ca)
-  const port = typeof to === "number" ? to : "port" in to ? to.port : ""
-  const words = given.command.map((word) => word.replaceAll("{port}", String(port)))
+  const port = String(portOf(to) ?? "")
+  const words = given.command.map((word) => word.replaceAll("{port}", port))
   return {
     name: given.name ?? nameOf(given.command),
     command: {

@@ -71,12 +71,14 @@ const shortOf = (records: ReadonlyArray<ClientRecord>): string => {
   return endings.map((ending) => (ending === "open" ? "left open" : ending)).join(", ")
 }
 
+/** It had to be killed. */
+export const hangs = ({ bounds }: Setting): Findings =>
+  fail(`still running ${seconds(bounds.graceMillis)} after the signal, and killed`, "hangs")
+
 /** The process ends by itself. */
-const ends = (played: Played, { bounds }: Setting): Findings => {
+const ends = (played: Played, setting: Setting): Findings => {
   const { exitSeconds, killed, leftBehind } = played
-  if (killed) {
-    return fail(`still running ${seconds(bounds.graceMillis)} after the signal, and killed`, "hangs")
-  }
+  if (killed) return hangs(setting)
   if (leftBehind > 0) {
     return fail(
       `the process that was told to stop ended after ${exitSeconds?.toFixed(2)} s and left ${leftBehind} ${leftBehind === 1 ? "other" : "others"} running, which knew nothing: signal the server itself, not a shell or npm in front of it`,

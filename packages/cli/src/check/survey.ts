@@ -68,26 +68,21 @@ const ofHttp = async (server: Server, profile: Profile): Promise<Survey> => {
     const candidates: ReadonlyArray<Request> =
       given === undefined ? (guesses[purpose] ?? []).map((path) => httpAsk(purpose, path)) : [given]
     for (const request of candidates) {
-      const { answer, ending, millis, whole } = await ask(server, profile, request, purpose === "upload")
+      const asked = await ask(server, profile, request, purpose === "upload")
+      const { answer, ending, millis, whole } = asked
       const name = `${request.method} ${request.path}`
-      const isOk = answer !== undefined && answer.status.startsWith("2")
       // To lose this answer is what some servers do, and is found out by the scenario.
-      const mayBeLost = purpose === "upload" && given !== undefined
-      if (mayBeLost && (answer === undefined || !whole)) {
+      if (given !== undefined && purpose === "upload" && (answer === undefined || !whole)) {
         requests.upload = request
         described.upload = `${name} (${answer?.status ?? ending})`
         break
       }
-      if (given !== undefined || purpose === "quick") {
-        if (answer === undefined) throw new CannotStart(`${name} was not answered: ${ending}`, server.output)
-        if (!whole) throw new CannotStart(`${name} was answered ${answer.status}, and not to the end`, server.output)
-        if (!isOk && (purpose === "slow" || purpose === "large")) {
-          throw new CannotStart(`${name} was answered ${answer.status}: give another path, --http ${purpose}=/path`, "")
-        }
-      } else if (answer === undefined || !whole) continue
-      if (purpose === "slow" && given === undefined && (!isOk || millis < slowLeastMillis)) continue
-      if (purpose === "large" && given === undefined && (!isOk || answer.bytes < largeLeastBytes)) continue
-      if (purpose === "upload" && given === undefined && answer.status === "404" && request.path !== "/") continue
+      if (given === undefined && purpose !== "quick" && !suits(purpose, request, asked)) continue
+      if (answer === undefined) throw new CannotStart(`${name} was not answered: ${ending}`, server.output)
+      if (!whole) throw new CannotStart(`${name} was answered ${answer.status}, and not to the end`, server.output)
+      if (!isOk(answer) && (purpose === "slow" || purpose === "large")) {
+        throw new CannotStart(`${name} was answered ${answer.status}: give another path, --http ${purpose}=/path`, "")
+      }
       requests[purpose] = { ...request, status: Number(answer.status), bytes: answer.bytes }
       if (purpose === "slow") slowMillis = millis
       if (purpose === "large") largeBytes = answer.bytes
@@ -97,6 +92,15 @@ const ofHttp = async (server: Server, profile: Profile): Promise<Survey> => {
     }
   }
   return { requests, described, slowMillis, largeBytes }
+}
+
+const isOk = ({ status }: HttpAnswer): boolean => status.startsWith("2")
+
+/** Whether a path that was guessed is good for what it was guessed for. */
+const suits = (purpose: "slow" | "large" | "upload", request: Request, { answer, millis, whole }: Asked): boolean => {
+  if (answer === undefined || !whole) return false
+  if (purpose === "upload") return answer.status !== "404" || request.path === "/"
+  return isOk(answer) && (purpose === "slow" ? millis >= slowLeastMillis : answer.bytes >= largeLeastBytes)
 }
 
 const ofScript = async (server: Server, profile: Profile): Promise<Survey> => {

@@ -67,7 +67,7 @@ export class Client<E, O = undefined> {
       to,
       {
         connected: () => this.onConnected(),
-        ready: () => this.onReady(),
+        ready: () => this.isReady.open(),
         heard: (chunk, kind) => this.onHeard(chunk, kind),
         saw: (what) => this.onSaw(what),
         failed: (trouble) => this.onFailed(trouble),
@@ -208,10 +208,6 @@ export class Client<E, O = undefined> {
   private onConnected(): void {
     this.happened("connected")
     this.isConnected.open()
-  }
-
-  private onReady(): void {
-    this.isReady.open()
   }
 
   private async hears(what: string, enough: () => boolean): Promise<void> {

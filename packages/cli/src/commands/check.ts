@@ -11,6 +11,7 @@ import { type Given, optionsOf, WrongArguments } from "../check/arguments.ts"
 import { check } from "../check/check.ts"
 import { Lines } from "../check/progress.ts"
 import { promised } from "./exits.ts"
+import { messageOf } from "../messageOf.ts"
 import { compare } from "../report/compare.ts"
 import { html } from "../report/html.ts"
 import { junit } from "../report/junit.ts"
@@ -19,8 +20,6 @@ import { table } from "../report/table.ts"
 
 const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional, Flag.map(Option.getOrUndefined))
-
-const time = (name: string, description: string) => text(name, description)
 
 const list = (name: string, description: string) =>
   text(name, description).pipe(
@@ -73,12 +72,12 @@ const flags = {
   repeat: number("repeat", "plays each scenario so many times; the worst counts", 1),
   connections: number("connections", "how many idle connections S8 has", 1000),
   name: text("name", "what it is called in reports"),
-  prompt: time("prompt", "what has nothing to wait for is over within this (500ms)"),
-  late: time("late", "longer than this is a failure there (5s)"),
-  deadline: time("deadline", "a drain with clients that do not cooperate is over within this (20s)"),
-  grace: time("grace", "then it is killed, as your platform does (30s)"),
-  start: time("start", "how long it may take to listen (10s)"),
-  rest: time("rest", "how long a connection of HTTP is idle before the signal (1.2s)"),
+  prompt: text("prompt", "what has nothing to wait for is over within this (500ms)"),
+  late: text("late", "longer than this is a failure there (5s)"),
+  deadline: text("deadline", "a drain with clients that do not cooperate is over within this (20s)"),
+  grace: text("grace", "then it is killed, as your platform does (30s)"),
+  start: text("start", "how long it may take to listen (10s)"),
+  rest: text("rest", "how long a connection of HTTP is idle before the signal (1.2s)"),
   json: text("json", "writes the report as JSON; - is the standard output"),
   junit: text("junit", "writes it as JUnit's XML"),
   html: text("html", "writes it as a page, with a timeline for each connection"),
@@ -93,7 +92,7 @@ const reportOf = (file: string) =>
   Effect.gen(function* () {
     const json = yield* Effect.tryPromise({
       try: () => readFile(file, "utf8"),
-      catch: (cause) => new WrongArguments(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
+      catch: (cause) => new WrongArguments(`${file}: ${messageOf(cause)}`)
     })
     return yield* Effect.mapError(
       Report.decode(json),
@@ -109,8 +108,7 @@ const write = (file: string | undefined, option: string, content: () => string) 
           if (file === "-") process.stdout.write(content())
           else await writeFile(file, content())
         },
-        catch: (cause) =>
-          new WrongArguments(`--${option} ${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
+        catch: (cause) => new WrongArguments(`--${option} ${file}: ${messageOf(cause)}`)
       })
 
 /** Said before the check, not behind an hour of it. */
@@ -120,8 +118,7 @@ const canWrite = (file: string | undefined, option: string) =>
     : Effect.tryPromise({
         // What is there already, such as /dev/stdout, may be written where its folder may not.
         try: () => access(existsSync(file) ? file : dirname(file), constants.W_OK),
-        catch: (cause) =>
-          new WrongArguments(`--${option} ${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
+        catch: (cause) => new WrongArguments(`--${option} ${file}: ${messageOf(cause)}`)
       })
 
 /** `command`: what stands behind `--`. */

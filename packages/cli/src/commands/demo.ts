@@ -31,16 +31,7 @@ const subjects = [
 
 const play = async ({ name, program }: (typeof subjects)[number], signal: AbortSignal): Promise<Report> => {
   const to = await freePort("127.0.0.1")
-  const profile = scriptProfile("line", {
-    to,
-    tls: false,
-    ca: undefined,
-    servername: undefined,
-    paths: {},
-    script,
-    webSocketPath: "/",
-    subprotocol: undefined
-  })
+  const profile = scriptProfile("line", { to, script })
   process.stderr.write(`\n${name}\n`)
   const lines = new Lines(process.stderr, 1)
   const command = {

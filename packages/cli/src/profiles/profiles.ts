@@ -6,22 +6,23 @@ import { WebSocketChannel } from "../clients/channels/WebSocketChannel.ts"
 import type { Dialect } from "../clients/Dialect.ts"
 import { type HttpAsk, httpDialect } from "../clients/HttpDialect.ts"
 import { scriptDialect } from "../clients/ScriptDialect.ts"
-import { describe, type To } from "../clients/To.ts"
+import { hostOf, type To } from "../clients/To.ts"
 import { goodbyes, type Profile, type Purpose, purposes, type Request } from "./Profile.ts"
 import { anyLine, askOf, type Script, type ScriptAsk } from "./Script.ts"
 
 export interface ProfileOptions {
   readonly to: To
-  readonly tls: boolean
+  /** Default: not. */
+  readonly tls?: boolean
   /** Whom to trust, in PEM. */
-  readonly ca: string | undefined
-  readonly servername: string | undefined
+  readonly ca?: string | undefined
+  readonly servername?: string | undefined
   /** Paths that were given, by what they are good for. */
-  readonly paths: Partial<Readonly<Record<Purpose, string>>>
-  readonly script: Script | undefined
-  /** Of a WebSocket. */
-  readonly webSocketPath: string
-  readonly subprotocol: string | undefined
+  readonly paths?: Partial<Readonly<Record<Purpose, string>>>
+  readonly script?: Script | undefined
+  /** Of a WebSocket. Default: `/`. */
+  readonly webSocketPath?: string | undefined
+  readonly subprotocol?: string | undefined
 }
 
 /** What is uploaded behind a request whose answer does not wait for it. */
@@ -29,7 +30,9 @@ export const uploadBytes = 1024 * 1024
 
 const underOf = (options: ProfileOptions, protocol: string | undefined): Under => {
   const { ca, servername, tls } = options
-  return tls ? (to, ear) => new TlsChannel(to, ear, { ca, servername, protocol }) : (to, ear) => new TcpChannel(to, ear)
+  return tls === true
+    ? (to, ear) => new TlsChannel(to, ear, { ca, servername, protocol })
+    : (to, ear) => new TcpChannel(to, ear)
 }
 
 const mute: Profile["mute"] = {
@@ -42,14 +45,14 @@ const mute: Profile["mute"] = {
 export const httpAsk = (purpose: Purpose, path: string): HttpAsk =>
   purpose === "upload" ? { method: "POST", path, uploadBytes } : { method: "GET", path }
 
-const httpRequests = (paths: ProfileOptions["paths"]): Partial<Record<Purpose, HttpAsk>> =>
+const httpRequests = (paths: ProfileOptions["paths"] = {}): Partial<Record<Purpose, HttpAsk>> =>
   Object.fromEntries(
     Object.entries(paths).map(([purpose, path]) => [purpose, httpAsk(purpose as Purpose, path)] as const)
   )
 
 export const http = (options: ProfileOptions): Profile => {
   const under = underOf(options, "http/1.1")
-  const channel = options.tls ? "TLS" : "TCP"
+  const channel = options.tls === true ? "TLS" : "TCP"
   return {
     name: "http",
     wire: { name: "http", open: under, dialect: httpDialect(hostOf(options.to)), goodbyes: goodbyes[channel] },
@@ -134,7 +137,7 @@ const asText = (dialect: Dialect<ScriptAsk>): Dialect<ScriptAsk> => ({
 
 /** Lines, or bytes of any kind. */
 export const scriptProfile = (name: "line" | "raw", options: ProfileOptions): Profile => {
-  const channel = options.tls ? "TLS" : "TCP"
+  const channel = options.tls === true ? "TLS" : "TCP"
   return {
     name,
     wire: { name, open: underOf(options, undefined), dialect: scriptDialect, goodbyes: goodbyes[channel] },
@@ -145,5 +148,3 @@ export const scriptProfile = (name: "line" | "raw", options: ProfileOptions): Pr
     announces: false
   }
 }
-
-const hostOf = (to: To): string => ("path" in Object(to) ? "localhost" : describe(to))

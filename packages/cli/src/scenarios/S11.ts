@@ -27,8 +27,9 @@ export const S11: Scenario = {
     while (!isGone() && performance.now() - from < stage.bounds.deadlineMillis) {
       await settles(50, stage.server.exited)
     }
-    stage.facts["gone"] = isGone() ? 1 : 0
-    stage.measured = isGone() ? (performance.now() - from) / 1000 : null
+    const gone = isGone()
+    stage.facts["gone"] = gone ? 1 : 0
+    stage.measured = gone ? (performance.now() - from) / 1000 : null
     stage.stop()
   },
   judge: (played, { bounds }) => [

@@ -1,4 +1,4 @@
-import { clients, fail, nothing, warn } from "../check/judging.ts"
+import { clients, fail, hangs, nothing, warn } from "../check/judging.ts"
 import { promptly, type Scenario, seconds } from "../check/Scenario.ts"
 import { settles } from "../Waiting.ts"
 
@@ -30,7 +30,8 @@ export const S2d: Scenario = {
     await settles(Math.max(0, graceMillis - stage.sinceSignal), stage.server.exited)
     stage.measured = stage.server.alive ? null : (performance.now() - from) / 1000
   },
-  judge: (played, { bounds }) => {
+  judge: (played, setting) => {
+    const { bounds } = setting
     const { toldMillis } = played.facts
     const [first] = played.clients.flatMap(({ seen }) => seen)
     return [
@@ -49,9 +50,7 @@ export const S2d: Scenario = {
         ? warn("the process had ended before the peer could answer the close frame", "did not wait")
         : nothing),
       ...clients(played, { whole: true, ending: "FIN" }),
-      ...(played.killed
-        ? fail(`still running ${seconds(bounds.graceMillis)} after the signal, and killed`, "hangs")
-        : nothing),
+      ...(played.killed ? hangs(setting) : nothing),
       ...(played.measured !== null && (played.measured ?? 0) * 1000 > bounds.lateMillis
         ? fail(
             `the process ended ${played.measured!.toFixed(1)} s after the close frame was answered`,

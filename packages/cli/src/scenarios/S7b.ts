@@ -19,13 +19,12 @@ export const S7b: Scenario = {
   unit: "",
   bound: () => "none",
   play: async (stage) => {
-    const { slowMillis } = stage.setting.survey
-    if (slowMillis < 900) stage.request("slow")
-    if (slowMillis < 900)
+    const slow = stage.request("slow")
+    if (stage.setting.survey.slowMillis < 900)
       throw new NotRun("the slow request takes less than a second: the drain would be over too soon")
     const holding = await hold(stage)
     const working = await stage.connect({ group: "in flight" })
-    working.ask(stage.request("slow"))
+    working.ask(slow)
     await sleep(100)
     stage.stop()
     await stage.afterSignal(300)

@@ -11,9 +11,8 @@ export const isLarge = ({ setting: { survey } }: Stage): boolean =>
 
 export const largeRequest = (stage: Stage): Request => {
   const request = stage.request("large")
-  const { largeBytes } = stage.setting.survey
-  if (largeBytes < leastBytes) {
-    const megabytes = (largeBytes / 1024 / 1024).toFixed(1)
+  if (!isLarge(stage)) {
+    const megabytes = (stage.setting.survey.largeBytes / 1024 / 1024).toFixed(1)
     throw new NotRun(`the large answer has ${megabytes} MB; one of 12 or more is needed, or the kernel takes all of it`)
   }
   return request

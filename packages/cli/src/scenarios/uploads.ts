@@ -1,6 +1,6 @@
 /** What S4 and its kind share: clients that get the last answer of their connection while they upload. */
-import { clients, fail, nothing } from "../check/judging.ts"
-import type { Played, Setting, Stage } from "../check/Stage.ts"
+import { clients, fail, nothing, warn } from "../check/judging.ts"
+import type { Played, Stage } from "../check/Stage.ts"
 import type { Client } from "../clients/Client.ts"
 import type { Request } from "../profiles/Profile.ts"
 import { uploadBytes } from "../profiles/profiles.ts"
@@ -52,19 +52,16 @@ export const answeredWhileUploading = async (
   stage.stop()
 }
 
-export const judgeUploads = (played: Played, _setting: Setting) => {
+export const judgeUploads = (played: Played) => {
   const found = clients(played, { group, whole: true })
   const reset = played.clients.filter(({ ending, whole }) => whole && ending === "RST").length
   return [
     ...found,
     ...(reset > 0 && found.length === 0
-      ? [
-          {
-            level: "warn" as const,
-            text: `${reset} of ${played.clients.length} ${group}: reset behind a whole answer, which a slower client would have lost`,
-            short: `${reset} RST`
-          }
-        ]
+      ? warn(
+          `${reset} of ${played.clients.length} ${group}: reset behind a whole answer, which a slower client would have lost`,
+          `${reset} RST`
+        )
       : nothing),
     ...(played.clients.length === 0 ? fail("nobody could connect", "nobody") : nothing)
   ]

@@ -178,10 +178,10 @@ export class NodeTransport extends Inspectable.Class implements Transport {
    * Lends the socket to who reads and writes it for a while. The end, an error and the release are still told, an end at
    * once; what arrives is not, and none but `reset` and `release` may be asked for before it is taken back.
    */
-  lend(): Net.Socket {
+  lend(): void {
     this.flowing = true
     if (this.held !== "nothing") process.nextTick(tellHeld, this)
-    return this.socket.off("data", onData)
+    this.socket.off("data", onData)
   }
 
   /**

@@ -9,7 +9,7 @@
 import * as http2 from "node:http2"
 import { Duplex } from "node:stream"
 import type { Seen } from "../ClientRecord.ts"
-import { describe, type To } from "../To.ts"
+import { hostOf, type To } from "../To.ts"
 import type { Channel, Ear } from "./Channel.ts"
 import { TcpChannel } from "./TcpChannel.ts"
 
@@ -56,7 +56,7 @@ export class Http2Channel implements Channel {
         done()
       }
     })
-    this.session = http2.connect(`http://${"path" in Object(to) ? "localhost" : describe(to)}`, {
+    this.session = http2.connect(`http://${hostOf(to)}`, {
       createConnection: () => this.pipe
     })
     this.session.on("goaway", (code) => {

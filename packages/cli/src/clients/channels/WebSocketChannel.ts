@@ -1,7 +1,7 @@
 /** A WebSocket over a TCP channel, by hand: what a library reads, answers and closes by itself is what is observed here. */
 import { createHash, randomBytes } from "node:crypto"
 import type { Seen } from "../ClientRecord.ts"
-import { describe, type To } from "../To.ts"
+import { hostOf, type To } from "../To.ts"
 import { type Channel, type Ear, half } from "./Channel.ts"
 import * as frames from "./frames.ts"
 import type { Under } from "./Http2Channel.ts"
@@ -129,7 +129,7 @@ const closeCode = /^close (\d+)$/
 const upgrade = (to: To, key: string, { path = "/", protocol }: WebSocketOptions) =>
   [
     `GET ${path} HTTP/1.1`,
-    `Host: ${"path" in Object(to) ? "localhost" : describe(to)}`,
+    `Host: ${hostOf(to)}`,
     "Upgrade: websocket",
     "Connection: Upgrade",
     `Sec-WebSocket-Key: ${key}`,
