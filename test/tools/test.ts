@@ -12,7 +12,7 @@ import { type Counts, isCounts } from "./counts.ts"
 
 const root = join(import.meta.dirname, "../..")
 const filters = process.argv.slice(2).filter((argument) => argument !== "--")
-const totals: Counts = { passed: 0, failed: 0, skipped: 0 }
+const totals: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] }
 
 interface Finished {
   readonly ok: boolean
@@ -48,10 +48,11 @@ const run = (command: string, ...args: ReadonlyArray<string>) =>
 const section = async (title: string, body: () => Promise<Counts>) => {
   console.log(`\n━━ ${title}`)
   const start = performance.now()
-  const { passed, failed, skipped } = await body()
+  const { passed, failed, skipped, failures } = await body()
   totals.passed += passed
   totals.failed += failed
   totals.skipped += skipped
+  totals.failures.push(...failures)
   console.log(`━━ ${title}: ${failed === 0 ? "ok" : "FAILED"}, ${((performance.now() - start) / 1000).toFixed(1)} s`)
 }
 
@@ -59,7 +60,7 @@ const section = async (title: string, body: () => Promise<Counts>) => {
 const check = (title: string, command: string, ...args: ReadonlyArray<string>) =>
   section(title, async () => {
     const { ok } = await run(command, ...args)
-    return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }
+    return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0, failures: ok ? [] : [title] }
   })
 
 /** A vitest run: as many tests as it counted, and one failure at least if it does not end well. */
@@ -74,8 +75,10 @@ const vitest = (title: string, ...args: ReadonlyArray<string>) =>
       "--reporter=./test/tools/counts.ts",
       ...args
     )
-    const { passed, failed, skipped } = counts ?? { passed: 0, failed: 1, skipped: 0 }
-    return { passed, failed: ok ? failed : Math.max(1, failed), skipped }
+    if (counts === undefined)
+      return { passed: 0, failed: 1, skipped: 0, failures: [`${title}: ended without its counts`] }
+    if (ok || counts.failed > 0) return counts
+    return { ...counts, failed: 1, failures: [`${title}: no test failed, and yet the run did`] }
   })
 
 await check("types", "tsc", "-b")
@@ -115,6 +118,8 @@ if (filters.length === 0) {
   await vitest(`tests: ${filters.join(" ")}`, ...filters)
 }
 
+// A run is thousands of lines long, and what is kept of it may be the end alone.
+for (const failure of totals.failures) console.log(`\n✗ ${failure}`)
 console.log(`\n${totals.failed === 0 ? "Everything is as it should be" : "Something failed, see above"}.`)
 console.log(`tests: ${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
 process.exitCode = totals.failed === 0 ? 0 : 1
