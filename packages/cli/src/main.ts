@@ -10,6 +10,7 @@ import * as Command from "effect/cli/Command"
 import { readFileSync } from "node:fs"
 import { checkCommand } from "./commands/check.ts"
 import { demoCommand } from "./commands/demo.ts"
+import { explainCommand } from "./commands/explain.ts"
 import { endAll } from "./check/Server.ts"
 import { failure, told } from "./commands/exits.ts"
 
@@ -22,7 +23,7 @@ const [words, command] = at < 0 ? [argv, []] : [argv.slice(0, at), argv.slice(at
 
 const finwait = Command.make("finwait").pipe(
   Command.withDescription("Does your server say goodbye?"),
-  Command.withSubcommands([checkCommand(command), demoCommand])
+  Command.withSubcommands([checkCommand(command), demoCommand, explainCommand])
 )
 
 const main = Command.runWith(finwait, { version })(words).pipe(
@@ -35,11 +36,17 @@ const main = Command.runWith(finwait, { version })(words).pipe(
   Effect.provide(NodeServices.layer)
 )
 
-const stop = (code: number) => () => {
+const stopped = new AbortController()
+
+const stop = (code: number) => (signal: NodeJS.Signals) => {
+  if (!stopped.signal.aborted) process.stderr.write(`\nfinwait: stopped by ${signal}; nothing is judged\n`)
   told(code)
+  stopped.abort()
   // Ends what it has started; the watchdog does where this cannot.
   void endAll().finally(() => process.exit(code))
 }
 process.on("SIGINT", stop(130)).on("SIGTERM", stop(143)).on("SIGHUP", stop(129))
 
-await Effect.runPromise(main)
+await Effect.runPromise(main, { signal: stopped.signal }).catch((error: unknown) => {
+  if (!stopped.signal.aborted) throw error
+})

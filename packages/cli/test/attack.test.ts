@@ -59,4 +59,45 @@ process.on("SIGTERM", () => { server.close(); for (const socket of all) socket.e
     assert.strictEqual(code, 0, said)
     assert.isFalse(existsSync(path))
   })
+
+  it("an upload that is guessed, and reset, is one whose answer is lost", { timeout: 60_000 }, async () => {
+    const file = join(folder, "resets.mjs")
+    writeFileSync(
+      file,
+      `import net from "node:net"
+net.createServer((socket) => {
+  socket.on("error", () => {}).on("data", (data) => {
+    if (String(data).startsWith("GET")) socket.write("HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok")
+    else socket.resetAndDestroy()
+  })
+}).listen(process.env.PORT)
+process.on("SIGTERM", () => process.exit(0))
+`
+    )
+    const { code, said } = await check("--only", "S4", "--", process.execPath, file)
+    assert.strictEqual(code, 1, said)
+    assert.match(said, /upload: +POST \/ \(RST\), found/)
+    assert.match(said, /S4: 80 of 80 uploading: the answer did not come whole/)
+  })
+
+  it("an answer that came before the signal is not one that was waited for", { timeout: 60_000 }, async () => {
+    const file = join(folder, "cached.mjs")
+    const trace = join(folder, "asked")
+    writeFileSync(
+      file,
+      `import { existsSync, writeFileSync } from "node:fs"
+import http from "node:http"
+http.createServer((request, response) => {
+  if (request.url !== "/slow" || existsSync(process.argv[2])) return response.end("at once")
+  writeFileSync(process.argv[2], "")
+  setTimeout(() => response.end("after a while"), 1500)
+}).listen(process.env.PORT)
+process.on("SIGTERM", () => process.exit(0))
+`
+    )
+    const { code, said } = await check("--only", "S1", "--http", "/slow", "--", process.execPath, file, trace)
+    assert.strictEqual(code, 1, said)
+    assert.match(said, /S1: the answer had come before the signal/)
+    assert.match(said, /1 not run/)
+  })
 })

@@ -92,7 +92,7 @@ describe("a server that misbehaves", () => {
       "--script",
       pingOnly,
       "--only",
-      "S2a",
+      "S2a,S5,S9",
       "--grace",
       "2s",
       "--",
@@ -101,7 +101,9 @@ describe("a server that misbehaves", () => {
       line
     )
     assert.strictEqual(code, 1)
-    assert.match(stdout, /left 1 other\s+running, which\s+knew\s+nothing/)
+    // Once, before anything else, and for all of them.
+    const [headline] = stdout.replaceAll(/\s+/g, " ").match(/S2a, S5, S9: [^:]*: signal the server itself/) ?? []
+    assert.match(headline ?? stdout, /ended and left others running, which had been told nothing/)
     assert.isTrue(await until(3000, () => leftBehind().length === 0), leftBehind().join())
   })
 
@@ -120,7 +122,7 @@ describe("a server that misbehaves", () => {
   it("is no program: exit code 2", minutes, async () => {
     const { code, stderr } = await run("check", "--", "/no/such/program")
     assert.strictEqual(code, 2)
-    assert.match(stderr, /ENOENT/)
+    assert.match(stderr, /there is no such command/)
   })
 
   it("finds its port in use: exit code 2, and it is not started", minutes, async () => {
@@ -188,6 +190,29 @@ describe("the command", () => {
     assert.match(compared.stdout, /same/)
   })
 
+  it("fails by warnings, unless it is told otherwise", minutes, async () => {
+    const file = join(folder, "warned.xml")
+    // Nothing is over in no time at all.
+    const warned = ["check", "--prompt", "0ms", "--late", "5s", "--junit", file, ...good]
+    const all = await run(...warned)
+    assert.strictEqual(all.code, 1, all.stdout)
+    assert.match(all.stdout, /S2a .* warn$/m)
+    assert.match(all.stdout, /\n.* and how to mend them: finwait explain (?:S1 )?S2a\n$/)
+    assert.match(readFileSync(file, "utf8"), /failures="[12]"/)
+    const [word, ...others] = warned
+    const some = await run(word!, "--fail-on", "fail", ...others)
+    assert.strictEqual(some.code, 0, some.stdout)
+    assert.match(readFileSync(file, "utf8"), /failures="0"/)
+  })
+
+  it("writes the other reports when one cannot be written", { ...minutes, skip: !linux }, async () => {
+    const file = join(folder, "other.html")
+    const { code, stderr } = await run("check", "--json", "/dev/full", "--html", file, ...good)
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /--json \/dev\/full: .*ENOSPC/)
+    assert.match(readFileSync(file, "utf8"), /<svg/)
+  })
+
   it("counts FIN and RST on the wire where it may", { ...minutes, skip: !canCapture }, async () => {
     const { stdout } = await run("check", "--capture", "--json", "-", ...good)
     const [, idle] = JSON.parse(stdout).rows
@@ -209,6 +234,9 @@ describe("the command", () => {
     ["an unknown scenario", ["--only", "S99", "--", "node"], /S99: there are S1,/],
     ["an unknown profile", ["--profile", "ftp", "--", "node"], /ftp/],
     ["an unknown signal", ["--signal", "SIGNOPE", "--", "node"], /no such signal/],
+    ["a signal that nobody hears", ["--signal", "kill", "--", "node"], /no process can do anything/],
+    ["nothing to be played", ["--only", "s1", "--skip", "S1", "--", "node"], /leave no scenario/],
+    ["a command that is none", ["--", "nonsuch"], /nonsuch: there is no such command/],
     ["what is no time", ["--grace", "soon", "--", "node"], /a time is wanted/],
     ["bounds that do not fit", ["--grace", "5s", "--deadline", "10s", "--", "node"], /longer than --grace/],
     ["a path that is none", ["--http", "slow", "--", "node"], /begins with/],
@@ -223,11 +251,28 @@ describe("the command", () => {
 
   it("says where a script is wrong", minutes, async () => {
     const file = join(folder, "wrong.json")
-    writeFileSync(file, JSON.stringify({ quick: { send: "a", expect: { lines: "one" } } }))
-    const { code, stderr } = await run("check", "--script", file, "--", "node")
-    assert.strictEqual(code, 2)
-    assert.match(stderr, /quick/)
-    assert.match(stderr, /lines/)
+    const wrong = async (text: string) => {
+      writeFileSync(file, text)
+      const { code, stderr } = await run("check", "--script", file, "--", "node")
+      assert.strictEqual(code, 2)
+      return stderr
+    }
+    const said = await wrong(`{ "quick": { "send": "a", "expect": { "lines": "one" } }, "slw": {} }`)
+    assert.include(said, `quick.expect.lines: a whole number is wanted, not "one"`)
+    assert.include(said, "slw is not known, there are quick, slow, large, upload, finalizer, drop")
+    const alternatives = await wrong(`{ "quick": { "send": ["a", { "base64": 3 }] }, "slow": {} }`)
+    assert.match(alternatives, /quick\.send\.1: text, .* is wanted, not {"base64":3}; slow\.send is missing\n$/)
+    assert.match(await wrong(`{\n  "quick": 1,\n}`), /no JSON: .*line 3/)
+  })
+
+  it("says what scenarios mean, and how to mend them", minutes, async () => {
+    const { code, stdout } = await run("explain", "s3")
+    assert.strictEqual(code, 0)
+    assert.match(stdout, /^S3: .*Good: .*How: .*socket\.resetAndDestroy/s)
+    assert.notInclude(stdout, "S3b")
+    const unknown = await run("explain", "S99")
+    assert.strictEqual(unknown.code, 2)
+    assert.match(unknown.stderr, /S99: there are S1,/)
   })
 
   it.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
@@ -256,6 +301,9 @@ describe("the command", () => {
       assert.isTrue(await until(20_000, () => said().includes("quick:") && running().length === 1), said())
       child.kill(signal)
       await ended
+      if (signal !== "SIGKILL") {
+        assert.match(said(), new RegExp(`stopped by ${signal}; nothing is judged\n$`))
+      }
       assert.isTrue(await until(5000, () => running().length === 0), running().join())
     }
   )
@@ -284,4 +332,15 @@ describe("the command", () => {
       assert.isTrue(existsSync(folder))
     }
   )
+
+  it("removes the Unix socket of its server when it is killed itself", { ...minutes, skip: !linux }, async () => {
+    const path = join(folder, "left.sock")
+    const program = `require("node:net").createServer((s) => s.pipe(s)).listen(process.argv[1]);process.on("SIGTERM",()=>{})`
+    const words = ["--profile", "line", "--unix", path, "--only", "S2a", "--", process.execPath, "-e", program, path]
+    const { child, ended, said } = start("check", ...words)
+    assert.isTrue(await until(20_000, () => said().includes("quick:") && existsSync(path)), said())
+    child.kill("SIGKILL")
+    await ended
+    assert.isTrue(await until(5000, () => !existsSync(path)))
+  })
 })

@@ -36,7 +36,7 @@ const profileOf = (server: ServerName, to: number): Profile => {
 }
 
 /** Wide enough for a machine that plays six at once: it is not the small delays that are told apart here. */
-const bounds = { promptMillis: 900, lateMillis: 2000, deadlineMillis: 4000, graceMillis: 5500 }
+const bounds = { promptMillis: 900, lateMillis: 2000, deadlineMillis: 4000, graceMillis: 5500, closeMillis: 4000 }
 
 /** A scenario, the server that it is played on, the mistake, and how that is told. */
 const rows: ReadonlyArray<readonly [id: string, server: ServerName, flaw: string, told: RegExp]> = [

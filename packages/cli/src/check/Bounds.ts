@@ -8,6 +8,8 @@ export interface Bounds {
   readonly deadlineMillis: number
   /** Then it is killed, as Kubernetes and systemd do: failure. */
   readonly graceMillis: number
+  /** Within this a close that the client does not read is given up on, with no signal in sight: pass. */
+  readonly closeMillis: number
 }
 
 export const defaults: Bounds = {
@@ -18,5 +20,7 @@ export const defaults: Bounds = {
   /** Below what Kubernetes gives, with room for what comes behind the drain. */
   deadlineMillis: 20_000,
   /** Kubernetes' `terminationGracePeriodSeconds`. Docker has 10 s, systemd 90 s. */
-  graceMillis: 30_000
+  graceMillis: 30_000,
+  /** A client in a tunnel comes back within a minute, or does not: nginx' `send_timeout`, with some room. */
+  closeMillis: 65_000
 }

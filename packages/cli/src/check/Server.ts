@@ -3,12 +3,12 @@
  * with all that it has started.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { lstatSync, unlinkSync } from "node:fs"
 import * as net from "node:net"
 import { fileURLToPath } from "node:url"
 import { describe, pathOf, portOf, targetOf, type To } from "../clients/To.ts"
 import { settles, sleep, until } from "../Waiting.ts"
 import { endMarked, killGroup, marked, markName } from "./processes.ts"
+import { isSocket, removeSocket } from "./socketFile.ts"
 
 /** It cannot be checked: what is wrong, and what the server itself said. */
 export class CannotStart extends Error {
@@ -106,6 +106,7 @@ export class Server {
   private readonly socketFile: string | undefined
   private readonly closed: Promise<void>
   private endedAt: number | undefined
+  private spawnError: NodeJS.ErrnoException | undefined
   private isStopped = false
 
   private constructor(command: Command, child: ChildProcess, own: string, socketFile: string | undefined) {
@@ -121,7 +122,7 @@ export class Server {
       }
       child.once("exit", ended)
       child.once("error", (error) => {
-        this.output += error.message
+        this.spawnError = error
         ended()
       })
     })
@@ -156,10 +157,12 @@ export class Server {
     const server = new Server(command, child, own, socketFile)
     running.add(server)
     if (server.pid !== 0) tellWatchdog(`started ${server.pid}`)
+    if (socketFile !== undefined) tellWatchdog(`socket ${socketFile}`)
     try {
       const from = performance.now()
       while (!(await listens(to))) {
         if (!server.alive) {
+          if (server.spawnError !== undefined) throw new CannotStart(whyNot(file, server.spawnError), "")
           if (server.others().length > 0) throw server.isDaemon()
           throw server.cannotStart(`ended with ${server.how} before it listened on ${where}`)
         }
@@ -195,7 +198,7 @@ export class Server {
   }
 
   private get how(): string {
-    return this.child.signalCode ?? (this.child.exitCode === null ? "an error" : `exit code ${this.child.exitCode}`)
+    return this.child.signalCode ?? `exit code ${this.child.exitCode}`
   }
 
   get alive(): boolean {
@@ -260,19 +263,14 @@ export class Server {
   /** A process that was killed leaves its socket file, and whoever is started next could not listen there. */
   private async removeSocketFile(): Promise<void> {
     const { socketFile } = this
-    if (socketFile === undefined || !isSocket(socketFile) || (await listens(this.command.to))) return
-    try {
-      unlinkSync(socketFile)
-    } catch {
-      // Somebody else was first, or may and we may not.
-    }
+    if (socketFile === undefined || (await listens(this.command.to))) return
+    removeSocket(socketFile)
+    tellWatchdog(`removed ${socketFile}`)
   }
 }
 
-const isSocket = (path: string): boolean => {
-  try {
-    return lstatSync(path).isSocket()
-  } catch {
-    return false
-  }
+const whyNot = (file: string, { code, message }: NodeJS.ErrnoException): string => {
+  if (code === "ENOENT")
+    return `${file}: there is no such command; what a shell would find or expand, a shell has to run`
+  return code === "EACCES" ? `${file}: it may not be executed` : `${file} could not be started: ${message}`
 }

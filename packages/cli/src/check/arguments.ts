@@ -49,7 +49,9 @@ export interface Given {
   readonly skip: ReadonlyArray<string>
   readonly connections: number
   readonly repeat: number
-  readonly times: Partial<Readonly<Record<"prompt" | "late" | "deadline" | "grace" | "start" | "rest", string>>>
+  readonly times: Partial<
+    Readonly<Record<"prompt" | "late" | "deadline" | "grace" | "close" | "start" | "rest", string>>
+  >
 }
 
 const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")
@@ -135,7 +137,7 @@ const profileOf = (given: Given, to: To, script: Script.Script | undefined, ca: 
 
 /** Every option that is a bound, and how they have to stand to one another. */
 const boundsOf = ({ times }: Given): Bounds => {
-  const of = (name: "prompt" | "late" | "deadline" | "grace", otherwise: number) =>
+  const of = (name: "prompt" | "late" | "deadline" | "grace" | "close", otherwise: number) =>
     times[name] === undefined ? otherwise : millisOf(name, times[name])
   const graceMillis = of("grace", defaults.graceMillis)
   const deadlineMillis = of("deadline", Math.min(defaults.deadlineMillis, (graceMillis * 2) / 3))
@@ -144,14 +146,27 @@ const boundsOf = ({ times }: Given): Bounds => {
   if (graceMillis <= 0) throw new WrongArguments("--grace 0: a server needs some time to end")
   if (promptMillis > lateMillis) throw new WrongArguments("--prompt is longer than --late")
   if (deadlineMillis > graceMillis) throw new WrongArguments("--deadline is longer than --grace, at which it is killed")
-  return { promptMillis, lateMillis, deadlineMillis, graceMillis }
+  const closeMillis = of("close", defaults.closeMillis)
+  return { promptMillis, lateMillis, deadlineMillis, graceMillis, closeMillis }
 }
 
-const checkNames = (option: string, ids: ReadonlyArray<string>): void => {
-  for (const id of ids) {
-    if (scenarios.some((scenario) => scenario.id === id)) continue
-    throw new WrongArguments(`--${option} ${id}: there are ${scenarios.map((scenario) => scenario.id).join(", ")}`)
+/** `s3` is S3. */
+export const idsOf = (option: string, ids: ReadonlyArray<string>): ReadonlyArray<string> =>
+  ids.map((given) => {
+    const known = scenarios.find(({ id }) => id.toLowerCase() === given.trim().toLowerCase())
+    if (known !== undefined) return known.id
+    throw new WrongArguments(`${option} ${given}: there are ${scenarios.map(({ id }) => id).join(", ")}`)
+  })
+
+/** `term` is SIGTERM. */
+const signalOf = (given: string): NodeJS.Signals => {
+  const upper = given.toUpperCase()
+  const name = upper.startsWith("SIG") ? upper : `SIG${upper}`
+  if (!(name in constants.signals)) throw new WrongArguments(`--signal ${given}: there is no such signal`)
+  if (name === "SIGKILL" || name === "SIGSTOP") {
+    throw new WrongArguments(`--signal ${given}: no process can do anything about that one`)
   }
+  return name as NodeJS.Signals
 }
 
 /** Fails with {@link WrongArguments}. */
@@ -160,11 +175,11 @@ export const optionsOf = async (given: Given): Promise<CheckOptions> => {
   if (given.command.length === 0) {
     throw new WrongArguments("no command: finwait check [options] -- node server.js")
   }
-  if (!(signal in constants.signals)) throw new WrongArguments(`--signal ${signal}: there is no such signal`)
+  const told = signalOf(signal)
   if (!Number.isInteger(repeat) || repeat < 1) throw new WrongArguments("--repeat: 1 or more")
   if (!Number.isInteger(connections) || connections < 1) throw new WrongArguments("--connections: 1 or more")
-  checkNames("only", only)
-  checkNames("skip", skip)
+  const toPlay = chosen(idsOf("--only", only), idsOf("--skip", skip))
+  if (toPlay.length === 0) throw new WrongArguments("--only and --skip leave no scenario")
   const bounds = boundsOf(given)
   const script = await scriptOf(given.script)
   const ca = given.ca === undefined ? undefined : await textOf("ca", given.ca)
@@ -177,7 +192,7 @@ export const optionsOf = async (given: Given): Promise<CheckOptions> => {
     command: {
       words,
       to,
-      signal: signal as NodeJS.Signals,
+      signal: told,
       startMillis: times.start === undefined ? 10_000 : millisOf("start", times.start)
     },
     profile,
@@ -185,7 +200,7 @@ export const optionsOf = async (given: Given): Promise<CheckOptions> => {
     connections,
     restMillis: times.rest === undefined ? 1200 : millisOf("rest", times.rest),
     repeat,
-    scenarios: chosen(only, skip),
+    scenarios: toPlay,
     captures: given.capture
   }
 }

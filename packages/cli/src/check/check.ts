@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os"
 import { describe, portOf } from "../clients/To.ts"
 import type { Profile, Survey } from "../profiles/Profile.ts"
-import { type Report, type Row, type VerdictName, version } from "../report/Report.ts"
+import { rankOf, type Report, type Row, type VerdictName, version } from "../report/Report.ts"
 import { scenarios } from "../scenarios/index.ts"
 import type { Bounds } from "./Bounds.ts"
 import { Capture } from "./Capture.ts"
@@ -32,10 +32,8 @@ export interface Progress {
   done(row: Row): void
 }
 
-const order: ReadonlyArray<VerdictName> = ["n/a", "pass", "warn", "not run", "fail"]
-
-export const worst = (verdicts: ReadonlyArray<VerdictName>): VerdictName =>
-  verdicts.reduce((one, other) => (order.indexOf(other) > order.indexOf(one) ? other : one), "n/a")
+const worst = (verdicts: ReadonlyArray<VerdictName>): VerdictName =>
+  verdicts.reduce((one, other) => (rankOf(other) < rankOf(one) ? other : one), "n/a")
 
 /** Fails with {@link CannotStart} when there is nothing to be checked. */
 export const check = async (options: CheckOptions, progress: Progress, signal: AbortSignal): Promise<Report> => {

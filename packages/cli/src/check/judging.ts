@@ -76,17 +76,16 @@ export const hangs = ({ bounds }: Setting): Findings =>
   fail(`still running ${seconds(bounds.graceMillis)} after the signal, and killed`, "hangs")
 
 /** The process ends by itself. */
-const ends = (played: Played, setting: Setting): Findings => {
-  const { exitSeconds, killed, leftBehind } = played
-  if (killed) return hangs(setting)
-  if (leftBehind > 0) {
-    return fail(
-      `the process that was told to stop ended after ${exitSeconds?.toFixed(2)} s and left ${leftBehind} ${leftBehind === 1 ? "other" : "others"} running, which knew nothing: signal the server itself, not a shell or npm in front of it`,
-      "left others"
-    )
-  }
-  return nothing
-}
+const ends = (played: Played, setting: Setting): Findings => (played.killed ? hangs(setting) : nothing)
+
+/** Of every scenario: then what clients saw says nothing about the server. */
+export const leftOthers = ({ leftBehind }: Pick<Played, "leftBehind">): Findings =>
+  leftBehind === 0
+    ? nothing
+    : fail(
+        "the process that was told to stop ended and left others running, which had been told nothing: signal the server itself, not a shell or npm in front of it (in a shell's script: exec node server.js)",
+        "left others"
+      )
 
 /** It ends at once: a warning up to `late`, then a failure. */
 export const endsPromptly = (played: Played, setting: Setting, afterMillis = 0): Findings => {
@@ -112,8 +111,16 @@ export const endsInTime = (played: Played, setting: Setting): Findings => {
   return warn(text, `${played.exitSeconds!.toFixed(1)} s`)
 }
 
-/** It ended in order: with an exit code, and not by a crash. */
 export const isCrash = ({ exitCode, exitSignal }: Pick<Played, "exitCode" | "exitSignal">): boolean =>
   exitSignal !== null
     ? /^SIG(?:SEGV|ABRT|BUS|ILL|FPE|TRAP|SYS)$/.test(exitSignal)
     : exitCode !== null && exitCode >= 132 && exitCode <= 139 && exitCode !== 137
+
+/** Of every scenario. */
+export const crashed = (played: Pick<Played, "exitCode" | "exitSignal">): Findings =>
+  isCrash(played)
+    ? fail(
+        `it crashed: ${played.exitSignal ?? `exit code ${played.exitCode}`}`,
+        played.exitSignal ?? `exit ${played.exitCode}`
+      )
+    : nothing

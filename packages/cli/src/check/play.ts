@@ -1,7 +1,7 @@
 /** One scenario, played once: a server, its clients, a signal, and what became of them. */
 import type { Connection, Finding, Play } from "../report/Report.ts"
 import type { Capture } from "./Capture.ts"
-import { isCrash } from "./judging.ts"
+import { crashed, leftOthers } from "./judging.ts"
 import * as kernel from "./kernel.ts"
 import type { Scenario } from "./Scenario.ts"
 import { CannotStart, type Command, Server } from "./Server.ts"
@@ -70,10 +70,7 @@ export const round = (value: number): number => Math.round(value * 1000) / 1000
 
 const playOf = (played: Played, findings: ReadonlyArray<Finding>, counted: Record<string, number>): Play => {
   const { clients, exitCode, exitSeconds, exitSignal, facts, killed, notes, output, signalledAt } = played
-  const crash = isCrash(played)
-    ? [{ level: "fail" as const, text: `it crashed: ${exitSignal ?? `exit code ${exitCode}`}`, short: "crash" }]
-    : []
-  const all = [...findings, ...crash.filter(({ text }) => findings.every((found) => found.text !== text))]
+  const all = [...leftOthers(played), ...crashed(played), ...findings]
   const verdict = all.some(({ level }) => level === "fail") ? "fail" : all.length > 0 ? "warn" : "pass"
   // Where no signal was sent, from the first thing that happened.
   const zero = signalledAt ?? Math.min(...clients.flatMap(({ happenings }) => happenings.map(({ at }) => at)))

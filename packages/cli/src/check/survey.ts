@@ -27,6 +27,8 @@ interface Asked {
   readonly millis: number
   /** What happened to the connection, if it was not answered. */
   readonly ending: string
+  /** The server ended it. */
+  readonly isOver: boolean
 }
 
 const ask = async (server: Server, profile: Profile, request: Request, uploads: boolean): Promise<Asked> => {
@@ -48,6 +50,7 @@ const ask = async (server: Server, profile: Profile, request: Request, uploads: 
       whole: transcript.whole,
       receivedBytes: transcript.receivedBytes,
       millis: performance.now() - from,
+      isOver: client.over,
       ending: trouble ?? (seen.length > 0 ? seen.join(", ") : `no answer within ${answerMillis / 1000} s`)
     }
   } finally {
@@ -67,14 +70,18 @@ const ofHttp = async (server: Server, profile: Profile): Promise<Survey> => {
     const given = profile.requests[purpose]
     const candidates: ReadonlyArray<Request> =
       given === undefined ? (guesses[purpose] ?? []).map((path) => httpAsk(purpose, path)) : [given]
+    const accept = (request: Request, what: string) => {
+      requests[purpose] = request
+      described[purpose] = `${request.method} ${request.path} (${what})${given === undefined ? ", found" : ""}`
+    }
     for (const request of candidates) {
       const asked = await ask(server, profile, request, purpose === "upload")
       const { answer, ending, millis, whole } = asked
       const name = `${request.method} ${request.path}`
-      // To lose this answer is what some servers do, and is found out by the scenario.
-      if (given !== undefined && purpose === "upload" && (answer === undefined || !whole)) {
-        requests.upload = request
-        described.upload = `${name} (${answer?.status ?? ending})`
+      // To lose this answer is what some servers do, whatever they answer, and is found out by the scenario.
+      if (purpose === "upload" && (answer === undefined || !whole) && (given !== undefined || asked.isOver)) {
+        accept(request, answer?.status ?? ending)
+        if (given === undefined) continue
         break
       }
       if (given === undefined && purpose !== "quick" && !suits(purpose, request, asked)) continue
@@ -83,11 +90,10 @@ const ofHttp = async (server: Server, profile: Profile): Promise<Survey> => {
       if (!isOk(answer) && (purpose === "slow" || purpose === "large")) {
         throw new CannotStart(`${name} was answered ${answer.status}: give another path, --http ${purpose}=/path`, "")
       }
-      requests[purpose] = { ...request, status: Number(answer.status), bytes: answer.bytes }
+      const answered = { ...request, status: Number(answer.status), bytes: answer.bytes }
+      accept(answered, `${answer.status}, ${answer.bytes} bytes, ${(millis / 1000).toFixed(2)} s`)
       if (purpose === "slow") slowMillis = millis
       if (purpose === "large") largeBytes = answer.bytes
-      described[purpose] =
-        `${name} (${answer.status}, ${answer.bytes} bytes, ${(millis / 1000).toFixed(2)} s)${given === undefined ? ", found" : ""}`
       break
     }
   }

@@ -27,7 +27,7 @@ const list = (name: string, description: string) =>
   )
 
 const number = (name: string, description: string, otherwise: number) =>
-  Flag.Int(name).pipe(Flag.withDescription(description), Flag.withDefault(otherwise))
+  Flag.Int(name).pipe(Flag.withDescription(`${description} (${otherwise})`), Flag.withDefault(otherwise))
 
 const flags = {
   http: text(
@@ -64,7 +64,7 @@ const flags = {
     Flag.withDefault(false)
   ),
   signal: Flag.String("signal").pipe(
-    Flag.withDescription("what tells it to stop (SIGTERM)"),
+    Flag.withDescription("what tells it to stop, such as SIGQUIT or quit (SIGTERM)"),
     Flag.withDefault("SIGTERM")
   ),
   only: list("only", "these scenarios only: S1,S3"),
@@ -77,10 +77,15 @@ const flags = {
   deadline: text("deadline", "a drain with clients that do not cooperate is over within this (20s)"),
   grace: text("grace", "then it is killed, as your platform does (30s)"),
   start: text("start", "how long it may take to listen (10s)"),
+  close: text("close", "within this the close of one connection that is not read is given up on (65s)"),
   rest: text("rest", "how long a connection of HTTP is idle before the signal (1.2s)"),
   json: text("json", "writes the report as JSON; - is the standard output"),
   junit: text("junit", "writes it as JUnit's XML"),
   html: text("html", "writes it as a page, with a timeline for each connection"),
+  failOn: Flag.Literals("fail-on", Report.failOn).pipe(
+    Flag.withDescription("what makes exit code 1 and a failure of JUnit: this, and what is worse (not-run)"),
+    Flag.withDefault("not-run" as const)
+  ),
   compare: Flag.Boolean("compare").pipe(
     Flag.withDescription("shows two reports side by side: finwait check --compare A.json B.json"),
     Flag.withDefault(false)
@@ -121,6 +126,12 @@ const canWrite = (file: string | undefined, option: string) =>
         catch: (cause) => new WrongArguments(`--${option} ${file}: ${messageOf(cause)}`)
       })
 
+/** What is found is worth nothing to who does not know what to do about it. */
+const howToMend = ({ rows }: Report.Report): string => {
+  const ids = rows.filter(({ verdict }) => verdict === "fail" || verdict === "warn").map(({ id }) => id)
+  return ids.length === 0 ? "" : `What these mean, and how to mend them: finwait explain ${ids.join(" ")}\n`
+}
+
 /** `command`: what stands behind `--`. */
 export const checkCommand = (command: ReadonlyArray<string>) =>
   Command.make(
@@ -139,8 +150,8 @@ export const checkCommand = (command: ReadonlyArray<string>) =>
         const say = `what is "${files[0]}"? The server's command comes behind --: finwait check -- ${files.join(" ")}`
         return yield* Effect.fail(new WrongArguments(say))
       }
-      const { deadline, grace, late, prompt, rest, start, ...others } = given
-      const times = { deadline, grace, late, prompt, rest, start }
+      const { close, deadline, grace, late, prompt, rest, start, ...others } = given
+      const times = { close, deadline, grace, late, prompt, rest, start }
       const options = yield* promised(() => optionsOf({ ...others, command, times } as Given))
       for (const option of ["json", "junit", "html"] as const) yield* canWrite(given[option], option)
       const lines = new Lines(process.stderr, options.repeat)
@@ -149,16 +160,22 @@ export const checkCommand = (command: ReadonlyArray<string>) =>
         promised((signal) => check(options, lines, signal)),
         Effect.sync(() => lines.end())
       )
-      if (given.json !== "-") process.stdout.write(`\n${table(report)}\n`)
-      yield* write(given.json, "json", () => `${JSON.stringify(report, null, 2)}\n`)
-      yield* write(given.junit, "junit", () => junit(report))
-      yield* write(given.html, "html", () => html(report))
-      const { fail, "not run": notRun, warn } = Report.tally(report.rows)
-      process.exitCode = fail + warn + notRun === 0 ? 0 : 1
+      if (given.json !== "-") process.stdout.write(`\n${table(report)}\n${howToMend(report)}`)
+      process.exitCode = report.rows.some(({ verdict }) => Report.failsBy(given.failOn, verdict)) ? 1 : 0
+      // One that cannot be written keeps none of the others from being.
+      const written = yield* Effect.all(
+        [
+          write(given.json, "json", () => `${JSON.stringify(report, null, 2)}\n`),
+          write(given.junit, "junit", () => junit(report, { failOn: given.failOn })),
+          write(given.html, "html", () => html(report))
+        ],
+        { mode: "result" }
+      )
+      for (const result of written) yield* Effect.fromResult(result)
     })
   ).pipe(
     Command.withDescription(
-      "Starts a server, puts clients on it, tells it to stop, and says what they lived through. Exit code 0: everything passed; 1: findings; 2: it did not start, or the arguments are wrong."
+      "Starts a server, puts clients on it, tells it to stop, and says what they lived through. Exit code 0: everything passed; 1: findings (--fail-on); 2: it did not start, or the arguments are wrong."
     ),
     Command.withExamples([
       { command: "finwait check --port 3000 -- node server.js", description: "A server of HTTP" },

@@ -13,7 +13,13 @@ import type { Report } from "../report/Report.ts"
 import { promised } from "./exits.ts"
 
 /** Short: who hangs is to be seen hanging, and not for half a minute each time. */
-const bounds: Bounds = { promptMillis: 500, lateMillis: 2000, deadlineMillis: 3500, graceMillis: 5000 }
+const bounds: Bounds = {
+  promptMillis: 500,
+  lateMillis: 2000,
+  deadlineMillis: 3500,
+  graceMillis: 5000,
+  closeMillis: 5000
+}
 
 /** This file's own kind: sources when they are run, and what they were compiled to. */
 const fileOf = (name: string): string => {

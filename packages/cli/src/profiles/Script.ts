@@ -2,8 +2,9 @@
  * A protocol in a small file: what is sent, and what is to come back. For servers that speak neither HTTP nor anything
  * else that is known here.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { whatIsWrong } from "./scriptErrors.ts"
 
 const Bytes = Schema.Union([
   Schema.String,
@@ -67,9 +68,30 @@ export const askOf = ({ expect = {}, send }: typeof Exchange.Type): ScriptAsk =>
   expect
 })
 
+/** What a request of a script, and what is expected of it, may say. */
+const known = {
+  script: Object.keys(Script.fields),
+  exchange: Object.keys(Exchange.fields),
+  expect: Object.keys(Expect.fields)
+}
+
+/** What is wrong, and where. */
+export class WrongScript extends Error {
+  readonly _tag = "WrongScript"
+}
+
 /** From a file's text. Fails with what is wrong, and where. */
-export const decode = (text: string): Effect.Effect<Script, Schema.SchemaError> =>
-  Schema.decodeEffect(Schema.fromJsonString(Script))(text, { onExcessProperty: "error" })
+export const decode = (text: string): Effect.Effect<Script, WrongScript> =>
+  Effect.gen(function* () {
+    const json = yield* Effect.try({
+      try: () => JSON.parse(text) as unknown,
+      catch: (cause) => new WrongScript(`it is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`)
+    })
+    return yield* Effect.mapError(
+      Schema.decodeUnknownEffect(Script)(json, { onExcessProperty: "error", errors: "all" }),
+      ({ issue }) => new WrongScript(whatIsWrong(issue, json, known))
+    )
+  })
 
 /** For servers of lines that answer any line by one: an echo. */
 export const anyLine: Script = { quick: { send: "finwait\n", expect: { lines: 1 } } }

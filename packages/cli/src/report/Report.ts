@@ -45,12 +45,15 @@ export const Connection = Schema.Struct({
 export type Connection = typeof Connection.Type
 
 /**
- * `pass`, `warn` (works, and somebody should know), `fail`, `not run` (it could not be, which is no pass) and `n/a`: it has
- * no meaning for what is checked.
+ * The worst first: `fail`, `warn` (works, and somebody should know), `not run` (it could not be, which is no pass), `pass`,
+ * and `n/a`: it has no meaning for what is checked.
  */
-export const verdicts = ["pass", "warn", "fail", "not run", "n/a"] as const
+export const verdicts = ["fail", "warn", "not run", "pass", "n/a"] as const
 export const VerdictName = Schema.Literals(verdicts)
 export type VerdictName = typeof VerdictName.Type
+
+/** The less, the worse. */
+export const rankOf = (verdict: VerdictName): number => verdicts.indexOf(verdict)
 
 /** Something that is not as it should be. */
 export const Finding = Schema.Struct({
@@ -79,7 +82,7 @@ export const Play = Schema.Struct({
   /** What the kernel counted meanwhile, on the whole machine, where it tells: resets sent, overflows of backlogs. */
   kernel: Schema.Record(Schema.String, Schema.Finite),
   connections: Schema.Array(Connection),
-  /** The end of what the server wrote to its standard error. */
+  /** The end of what the server wrote, to its standard error and its standard output as they came. */
   stderr: Schema.String
 })
 export type Play = typeof Play.Type
@@ -129,6 +132,14 @@ export type Report = typeof Report.Type
 /** From a file's text; fails with what is wrong with it. */
 export const decode = Schema.decodeEffect(Schema.fromJsonString(Report))
 export const encode = Schema.encodeEffect(Schema.fromJsonString(Report))
+
+/** What a check fails by, each with all that is worse: `not run` is everything that is no pass. */
+export const failOn = ["not-run", "warn", "fail"] as const
+export type FailOn = (typeof failOn)[number]
+
+/** Whether the command's exit code, and JUnit's file, say that this is not as it should be. */
+export const failsBy = (on: FailOn, verdict: VerdictName): boolean =>
+  rankOf(verdict) <= rankOf(on === "not-run" ? "not run" : on)
 
 /** How many rows have which verdict. */
 export const tally = (rows: ReadonlyArray<Row>): Readonly<Record<VerdictName, number>> => {

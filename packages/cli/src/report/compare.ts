@@ -1,7 +1,7 @@
 /** Two reports side by side: what has become better, and what worse. */
-import type { Report, Row } from "./Report.ts"
+import { rankOf, type Report, type Row } from "./Report.ts"
 import { columns, hanging } from "./text.ts"
-import { dateOf, machineOf, measuredOf, rankOf, shortsOf, verdictOf } from "./words.ts"
+import { dateOf, machineOf, measuredOf, shortsOf, verdictOf } from "./words.ts"
 
 export const changeNames = ["worse", "better", "same", "only in A", "only in B"] as const
 export type ChangeName = (typeof changeNames)[number]
@@ -86,15 +86,19 @@ const neither = (a: Row | undefined, b: Row | undefined): ChangeName =>
 
 const wasPlayed = ({ verdict }: Row) => verdict !== "not run" && verdict !== "n/a"
 
-// Two runs of the same server differ by about as much: schedulers, and clients on the same CPUs.
-const noiseSeconds = 0.1
-const noiseShare = 0.1
+// Two runs of the same server differ by about as much: schedulers, clients on the same CPUs, and whose answer was lost.
+const noiseSeconds = 0.25
+const noiseCount = 2
+const noiseShare = 0.2
 
 /** With the same verdict: less is better, if all plays of one are below all of the other, and by more than noise. */
 const measuredChange = (a: Row, b: Row): ChangeName => {
   if (a.measured === null || b.measured === null || a.unit !== b.unit) return "same"
   const difference = b.measured.median - a.measured.median
-  const noise = a.unit === "s" ? Math.max(noiseSeconds, noiseShare * a.measured.median) : 0
+  const least = a.unit === "s" ? noiseSeconds : noiseCount
+  // To lose none is another thing than to lose few.
+  const isNone = a.unit === "" && (a.measured.most === 0 || b.measured.most === 0)
+  const noise = isNone ? 0 : Math.max(least, noiseShare * a.measured.median)
   if (difference > noise && b.measured.least > a.measured.most) return "worse"
   return -difference > noise && b.measured.most < a.measured.least ? "better" : "same"
 }

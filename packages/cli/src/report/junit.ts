@@ -1,37 +1,35 @@
 /** A report as JUnit's XML, which continuous integration shows beside the tests: GitLab, Jenkins, and actions of GitHub. */
 import { stripVTControlCharacters } from "node:util"
-import type { Play, Report, Row } from "./Report.ts"
+import { type FailOn, failsBy, type Play, type Report, type Row } from "./Report.ts"
 import { clockOf, exitStoryOf } from "./story.ts"
 import { commandOf, machineOf, measuredOf, remarksOf } from "./words.ts"
 
 export interface JUnitOptions {
-  /** Otherwise they are passes that have something to say. */
-  readonly warningsFail?: boolean
+  /** What is a failure, as for the exit code; what else there is to say stands beside a pass. Default: all but passes. */
+  readonly failOn?: FailOn
 }
 
 /** One suite, with a case for each scenario. */
-export const junit = (report: Report, { warningsFail = false }: JUnitOptions = {}): string => {
+export const junit = (report: Report, { failOn = "not-run" }: JUnitOptions = {}): string => {
   const { name, rows } = report
   const count = (found: (row: Row) => boolean) => String(rows.filter(found).length)
   const sums = {
     tests: String(rows.length),
-    failures: count((row) => isFailure(row, warningsFail)),
+    failures: count(({ verdict }) => failsBy(failOn, verdict)),
     errors: "0",
-    skipped: count(isSkipped),
+    skipped: count((row) => isSkipped(row, failOn)),
     time: report.seconds.toFixed(3)
   }
   const suite = element("testsuite", { name: `finwait check ${name}`, ...timestamp(report), ...sums }, [
     element("properties", {}, properties(report)),
-    ...rows.map((row) => testcase(report, row, warningsFail))
+    ...rows.map((row) => testcase(report, row, failOn))
   ])
   const lines = element("testsuites", { name: "finwait check", ...sums }, [suite])
   return `<?xml version="1.0" encoding="UTF-8"?>\n${lines}\n`
 }
 
-const isFailure = ({ verdict }: Row, warningsFail: boolean) =>
-  verdict === "fail" || (warningsFail && verdict === "warn")
-
-const isSkipped = ({ verdict }: Row) => verdict === "not run" || verdict === "n/a"
+const isSkipped = ({ verdict }: Row, failOn: FailOn) =>
+  (verdict === "not run" || verdict === "n/a") && !failsBy(failOn, verdict)
 
 /** The schema has neither fractions of seconds nor zones. */
 const timestamp = ({ startedAt }: Report): { readonly timestamp?: string } => {
@@ -48,7 +46,7 @@ const properties = (report: Report): ReadonlyArray<string> =>
     machine: machineOf(report)
   }).map(([name, value]) => element("property", { name, value }))
 
-const testcase = (report: Report, row: Row, warningsFail: boolean): string => {
+const testcase = (report: Report, row: Row, failOn: FailOn): string => {
   const { id, plays, title, verdict } = row
   const attributes = {
     // Readers take what is behind the last dot for the class, and what is before it for its package.
@@ -59,12 +57,12 @@ const testcase = (report: Report, row: Row, warningsFail: boolean): string => {
   const remarks = remarksOf(row)
   const message = (wanted: (level: string | undefined) => boolean, otherwise: string) =>
     remarks.flatMap(({ level, text }) => (wanted(level) ? [text] : [])).join("; ") || otherwise
-  if (isSkipped(row)) {
+  if (isSkipped(row, failOn)) {
     const otherwise = verdict === "n/a" ? "does not apply" : "not run"
     return element("testcase", attributes, [element("skipped", { message: message(() => true, otherwise) })])
   }
-  const isFound = (level: string | undefined) => level !== undefined
-  if (isFailure(row, warningsFail)) {
+  const isFound = (level: string | undefined) => level !== undefined || verdict === "not run"
+  if (failsBy(failOn, verdict)) {
     const failure = { message: message(isFound, "failed"), type: verdict }
     return element("testcase", attributes, [element("failure", failure, [text(storyOf(row))])])
   }
@@ -97,7 +95,7 @@ const ending = (play: Play, index: number, count: number): ReadonlyArray<string>
   return [
     "",
     `${which}: ${exitStoryOf(play)}`,
-    ...(play.stderr.trim() === "" ? [] : [`last of the standard error of the ${which}:`, play.stderr.trimEnd()])
+    ...(play.stderr.trim() === "" ? [] : [`the last that the ${which} wrote:`, play.stderr.trimEnd()])
   ]
 }
 

@@ -1,9 +1,9 @@
 /** A report as text: for the end of a run, and several of them side by side for a document. */
 import type { Writable } from "node:stream"
 import { styleText } from "node:util"
-import type { Report, Row, VerdictName } from "./Report.ts"
+import { rankOf, type Report, type Row } from "./Report.ts"
 import { columns, hanging, plain } from "./text.ts"
-import { measuredOf, rankOf, remarksOf, shortsOf, summaryOf, verdictOf, verdictWords } from "./words.ts"
+import { colours, measuredOf, remarksOf, shortsOf, summaryOf, verdictOf, verdictWords } from "./words.ts"
 
 /**
  * One line for each scenario, what there is to say about those that are no pass, and a summary. Verdicts are coloured where
@@ -27,21 +27,16 @@ export const table = (report: Report, stream: Writable = process.stdout): string
 const head = ["id", "scenario", "measured", "bound", "verdict"]
 const verdictColumn = head.indexOf("verdict")
 
-const colours: Readonly<Record<VerdictName, Parameters<typeof styleText>[0]>> = {
-  pass: "green",
-  warn: "yellow",
-  fail: ["bold", "red"],
-  "not run": "magenta",
-  "n/a": "dim"
-}
-
 const cells = (row: Row): ReadonlyArray<string> => [
   row.id,
   row.title,
   measuredOf(row),
   row.bound,
-  verdictOf(row.verdict)
+  [verdictOf(row.verdict), shortsOf(row).filter(isNoTime).join(", ")].filter((part) => part !== "").join(": ")
 ]
+
+/** A time stands beside it already, and more precisely. */
+const isNoTime = (short: string): boolean => !/^\d+(?:\.\d+)? s$/.test(short)
 
 /** The worst first. What is true of several rows is said once. */
 const remarks = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {

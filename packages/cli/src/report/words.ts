@@ -1,5 +1,6 @@
 /** How the parts of a report are said, wherever it is shown. */
-import { type Finding, type Report, type Row, tally, type VerdictName } from "./Report.ts"
+import type { styleText } from "node:util"
+import { type Finding, rankOf, type Report, type Row, tally, type VerdictName } from "./Report.ts"
 
 /** A shape and a word, so that nobody has to tell colours apart. */
 export const marks: Readonly<Record<VerdictName, string>> = {
@@ -18,16 +19,20 @@ export const verdictWords: Readonly<Record<VerdictName, string>> = {
   "n/a": "n/a"
 }
 
+/** Never the only sign. */
+export const colours: Readonly<Record<VerdictName, Parameters<typeof styleText>[0]>> = {
+  pass: "green",
+  warn: "yellow",
+  fail: ["bold", "red"],
+  "not run": "magenta",
+  "n/a": "dim"
+}
+
 export const verdictOf = (verdict: VerdictName): string => `${marks[verdict]} ${verdictWords[verdict]}`
-
-const worstFirst: ReadonlyArray<VerdictName> = ["fail", "warn", "not run", "n/a", "pass"]
-
-/** The less, the worse. */
-export const rankOf = (verdict: VerdictName): number => worstFirst.indexOf(verdict)
 
 /** Of all rows together. */
 export const worstOf = (rows: ReadonlyArray<Row>): VerdictName | undefined =>
-  worstFirst.find((verdict) => rows.some((row) => row.verdict === verdict && verdict !== "n/a")) ?? rows[0]?.verdict
+  rows.map(({ verdict }) => verdict).toSorted((one, other) => rankOf(one) - rankOf(other))[0]
 
 /** As precise as it is worth: `0.02 s`, `12.3 s`, `120 s`. */
 export const seconds = (value: number): string => `${digits(value)} s`
@@ -49,9 +54,15 @@ export const duration = (value: number): string => {
   return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`
 }
 
-/** `1.02 s`, `3 answers lost`; of several plays the median, and from where to where they went. */
+/**
+ * `1.02 s`, `3 answers lost`; of several plays the median, and from where to where they went. Where there is nothing but the
+ * time at which it was killed, that.
+ */
 export const measuredOf = ({ measure, measured, plays, unit }: Row): string => {
-  if (measured === null) return ""
+  if (measured === null) {
+    const killed = unit === "s" ? plays.find(({ exitSeconds, killed }) => killed && exitSeconds !== null) : undefined
+    return killed === undefined ? "" : `killed at ${seconds(killed.exitSeconds!)}`
+  }
   const number = (value: number) => (unit === "s" ? digits(value) : String(Math.round(value * 100) / 100))
   const { least, median, most } = measured
   const middle = `${number(median)} ${unit === "" ? measure : unit}`.trim()
@@ -72,20 +83,26 @@ export interface Remark {
 
 /** All that there is to say about a row, the worst first; what several plays say is said once. */
 export const remarksOf = ({ plays }: Row): ReadonlyArray<Remark> => {
-  const counts = new Map<string, { readonly remark: Remark; count: number }>()
+  const counts = new Map<string, { readonly remark: Remark; count: number; differ: boolean }>()
   const add = (remark: Remark) => {
-    const known = counts.get(remark.text)
-    if (known === undefined) counts.set(remark.text, { remark, count: 1 })
-    else known.count++
+    // The same sentence with other figures is the same remark.
+    const key = remark.text.replaceAll(/\d+(?:\.\d+)?/g, "#")
+    const known = counts.get(key)
+    if (known === undefined) return void counts.set(key, { remark, count: 1, differ: false })
+    known.count++
+    known.differ ||= known.remark.text !== remark.text
   }
   for (const level of ["fail", "warn"] as const) {
     for (const { findings } of plays) findings.filter((finding) => finding.level === level).forEach(add)
   }
   for (const { notes } of plays) for (const text of notes) add({ level: undefined, text })
-  return [...counts.values()].map(({ count, remark: { level, text } }) => ({
-    level,
-    text: count < plays.length ? `${text} (${count} of ${plays.length} plays)` : text
-  }))
+  return [...counts.values()].map(({ count, differ, remark: { level, text } }) => {
+    const said = [
+      ...(count < plays.length ? [`${count} of ${plays.length} plays`] : []),
+      ...(differ ? ["figures differ"] : [])
+    ]
+    return { level, text: said.length === 0 ? text : `${text} (${said.join(", ")})` }
+  })
 }
 
 /** `3 passed, 1 warning, 2 failed, 1 not run, 2 do not apply`, without what there is none of. */

@@ -26,6 +26,7 @@ export const S1: Scenario = {
     client.ask(slow)
     await sleep(Math.min(slowMillis / 2, 1000))
     const left = slowMillis - Math.min(slowMillis / 2, 1000)
+    if (client.transcript.whole) throw new NotRun("the answer had come before the signal: it is not always slow")
     stage.facts["workLeftMillis"] = Math.round(left)
     stage.stop()
   },

@@ -1,5 +1,5 @@
 import { clients, fail, nothing } from "../check/judging.ts"
-import { inTime, type Scenario, seconds } from "../check/Scenario.ts"
+import { type Scenario, seconds } from "../check/Scenario.ts"
 import { NotRun } from "../check/Stage.ts"
 import { readTable } from "../clients/kernel.ts"
 import { settles } from "../Waiting.ts"
@@ -13,7 +13,7 @@ export const S11: Scenario = {
   fix: "Give every close a deadline, and reset at its end: destroy on 'finish' is not one.",
   measure: "time until it is gone",
   unit: "s",
-  bound: inTime,
+  bound: ({ bounds }) => seconds(bounds.closeMillis),
   doesNotApply: ({ requests }) =>
     requests.drop === undefined ? `only for servers with such a request ("drop" in --script)` : undefined,
   play: async (stage) => {
@@ -24,7 +24,7 @@ export const S11: Scenario = {
     const isGone = () => dropped.isReset(readTable()) === true
     if (dropped.isReset(readTable()) === undefined)
       throw new NotRun("this system does not tell what its kernel knows of a connection")
-    while (!isGone() && performance.now() - from < stage.bounds.deadlineMillis) {
+    while (!isGone() && performance.now() - from < stage.bounds.closeMillis) {
       await settles(50, stage.server.exited)
     }
     const gone = isGone()
@@ -35,7 +35,7 @@ export const S11: Scenario = {
   judge: (played, { bounds }) => [
     ...(played.facts["gone"] === 1
       ? nothing
-      : fail(`its socket was still there after ${seconds(bounds.deadlineMillis)}`, "leaks")),
+      : fail(`its socket was still there after ${seconds(bounds.closeMillis)}`, "leaks")),
     ...(played.facts["gone"] === 1 ? clients(played, { ending: "RST" }) : nothing)
   ]
 }

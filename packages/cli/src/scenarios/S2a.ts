@@ -7,7 +7,7 @@ export const S2a: Scenario = {
   meaning:
     "Load balancers and connection pools keep connections that they are not using. A server that waits for them to leave by themselves takes as long as their idle timeout, which is often longer than the platform's patience.",
   good: "FIN at once, and the end of the process.",
-  fix: "Close idle connections at the signal, after a second or so for a request that may be on its way. Stopping to accept is not enough: server.close() of Node, for one, does not end connections that are upgraded or half open.",
+  fix: "Close idle connections at the signal. One that has been idle for less than a second may be given the rest of that second, for a request that is on its way; the others have had theirs. Stopping to accept is not enough: close() of a plain net.Server waits for every connection, and that of Node's HTTP for those that never asked, or were upgraded.",
   measure: "time to exit",
   unit: "s",
   bound: promptly,

@@ -1,4 +1,4 @@
-import { clients, endsInTime } from "../check/judging.ts"
+import { clients, endsInTime, nothing, warn } from "../check/judging.ts"
 import { inTime, type Scenario } from "../check/Scenario.ts"
 import { largeRequest } from "./large.ts"
 
@@ -22,11 +22,9 @@ export const S3: Scenario = {
   },
   judge: (played, setting) => [
     ...clients(played, { ending: ["RST", "FIN"] }),
-    ...clients(played, { ending: "RST" }).flatMap((found) =>
-      found.short === "FIN"
-        ? [{ ...found, level: "warn" as const, text: `${found.text}: half an answer looks whole` }]
-        : []
-    ),
+    ...(played.clients.some(({ ending, whole }) => ending === "FIN" && !whole)
+      ? warn("the client that was cut off was told FIN, not RST: half an answer looks whole", "FIN")
+      : nothing),
     ...endsInTime(played, setting)
   ]
 }

@@ -11,7 +11,7 @@ export const S3b: Scenario = {
   meaning:
     "Somebody downloads a file over an ordinary line when the rollout comes. The server has handed over all of it long ago and thinks that it is done; most of it is still in its buffers, and is thrown away when the process exits.",
   good: "Every byte arrives, then FIN, and then the process ends.",
-  fix: "An answer that was ended is not an answer that was sent: wait until the socket has given everything to the kernel, and close it by FIN. Node's closeIdleConnections() takes ended answers for idle ones.",
+  fix: "An answer that was ended is not an answer that was sent: wait until the socket has given everything to the kernel, and close it by FIN. Node's HTTP takes ended answers for idle connections, in closeIdleConnections() and, since Node 19, in server.close(): net.Server.prototype.close.call(server) stops to accept and leaves them alone.",
   measure: "time to exit",
   unit: "s",
   bound: ({ bounds, survey }) => seconds((survey.largeBytes / bytesPerSecond) * 1000 + bounds.lateMillis),

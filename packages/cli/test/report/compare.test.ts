@@ -23,10 +23,14 @@ describe("two reports side by side", () => {
 
   it("tell it by what was measured where verdicts are the same, beyond noise", () => {
     assert.strictEqual(change(took(1, 1.05, 1.1), took(0.4, 0.5, 0.6)), "better")
-    assert.strictEqual(change(took(1, 1.05, 1.1), took(1.2, 1.3, 1.4)), "worse")
+    assert.strictEqual(change(took(1, 1.05, 1.1), took(1.3, 1.4, 1.5)), "worse")
+    assert.strictEqual(change(took(1, 1.05, 1.1), took(1.2, 1.25, 1.3)), "same")
     assert.strictEqual(change(took(1, 1.05, 1.4), took(1.2, 1.3, 1.4)), "same")
     assert.strictEqual(change(took(0.01, 0.01, 0.01), took(0.04, 0.04, 0.04)), "same")
     assert.strictEqual(change({ unit: "", ...took(0, 0, 0) }, { unit: "", ...took(1, 1, 1) }), "worse")
+    const lost = (count: number) => ({ unit: "" as const, ...took(count, count, count) })
+    assert.strictEqual(change(lost(40), lost(37)), "same")
+    assert.strictEqual(change(lost(40), lost(20)), "better")
     assert.strictEqual(change({ measured: null }, took(1, 1, 1)), "same")
   })
 

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process"
 import { assert, describe, it } from "vitest"
 import { junit, type JUnitOptions } from "../../src/report/junit.ts"
-import type { Report } from "../../src/report/Report.ts"
+import type { FailOn, Report } from "../../src/report/Report.ts"
 import { finding, mixed, play, report, row } from "./sample.ts"
 
 /** As a parser of somebody else sees it: names, attributes, text, children. */
@@ -37,7 +37,7 @@ const casesOf = (suites: Element): ReadonlyArray<Element> =>
 
 describe.skipIf(!isThere)(`a report as JUnit${note}`, () => {
   it("is a suite with a case for each row", () => {
-    const suites = parse(mixed())
+    const suites = parse(mixed(), { failOn: "fail" })
     const suite = suites.children[0]
     assert.strictEqual(suites.tag, "testsuites")
     assert.strictEqual(suites.children.length, 1)
@@ -82,9 +82,10 @@ describe.skipIf(!isThere)(`a report as JUnit${note}`, () => {
     assert.deepStrictEqual(skipped?.attributes, { message: "The server speaks no HTTP/2." })
   })
 
-  it("counts warnings as failures when asked to", () => {
-    const suites = parse(mixed(), { warningsFail: true })
-    assert.strictEqual(suites.attributes["failures"], "3")
+  it("counts as failures what the exit code does", () => {
+    const failures = (failOn?: FailOn) => parse(mixed(), failOn === undefined ? {} : { failOn }).attributes["failures"]
+    assert.deepStrictEqual([failures("fail"), failures("warn"), failures("not-run"), failures()], ["2", "3", "4", "4"])
+    const suites = parse(mixed(), { failOn: "warn" })
     assert.deepInclude(casesOf(suites)[2]?.children[0], { tag: "failure" })
     assert.strictEqual(casesOf(suites)[2]?.children[0]?.attributes["type"], "warn")
   })

@@ -30,7 +30,7 @@ describe("the table of a report", () => {
 
   it("has a line for each scenario, what there is to say, and a summary", () => {
     const lines = plain(mixed()).split("\n")
-    assert.match(lines[2] ?? "", /^S1 +in-flight work +0\.03 s \(0\.02 to 0\.06\) +1\.3 s +✗ FAIL$/)
+    assert.match(lines[2] ?? "", /^S1 +in-flight work +0\.03 s \(0\.02 to 0\.06\) +1\.3 s +✗ FAIL: lost 24$/)
     assert.match(lines[3] ?? "", /^S2a +idle after one request +0\.09 s +0\.2 s +✓ pass$/)
     assert.match(lines[8] ?? "", /^S7 .+ 0 answers lost +all answered +✓ pass$/)
     assert.include(lines, "S1: 24 of 24 in flight: answer not whole (643 kB of 4.6 MB) (1 of 3 plays)")

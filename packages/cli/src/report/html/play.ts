@@ -93,5 +93,5 @@ const stderrOf = ({ stderr }: Play): Markup | undefined => {
   const text = stderr.trimEnd()
   if (text.trim() === "") return undefined
   const lines = text.split("\n").length
-  return markup`<details class="words"><summary>Its standard error, the last ${lines === 1 ? "line" : `${lines} lines`}</summary><pre tabindex="0">${text}</pre></details>`
+  return markup`<details class="words"><summary>What it wrote, the last ${lines === 1 ? "line" : `${lines} lines`}</summary><pre tabindex="0">${text}</pre></details>`
 }
