@@ -1,11 +1,12 @@
 /** What was found by attacking the check: each of these was a lie, a loss, or something left behind. */
+import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
 import { readTable } from "../src/clients/kernel.ts"
-import { run } from "./support/command.ts"
+import { main, run } from "./support/command.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "finwait-attack-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -78,6 +79,48 @@ process.on("SIGTERM", () => process.exit(0))
     assert.strictEqual(code, 1, said)
     assert.match(said, /upload: +POST \/ \(RST\), found/)
     assert.match(said, /S4: 80 of 80 uploading: the answer did not come whole/)
+  })
+
+  it("workers that ended a moment behind their parent were not left behind", { timeout: 60_000 }, async () => {
+    const file = join(folder, "workers.mjs")
+    // The parent does not wait for them, and where the first process of a container does not either, zombies stay.
+    writeFileSync(
+      file,
+      `import cluster from "node:cluster"
+import http from "node:http"
+if (cluster.isPrimary) {
+  for (let i = 0; i < 3; i++) cluster.fork()
+  process.on("SIGTERM", () => {
+    for (const worker of Object.values(cluster.workers)) worker.process.kill("SIGTERM")
+    cluster.disconnect(() => process.exit(0))
+  })
+} else {
+  const server = http.createServer((request, response) => response.end("ok")).listen(process.env.PORT)
+  process.on("SIGTERM", () => server.close(() => process.exit(0)))
+}
+`
+    )
+    const { code, said } = await check("--only", "S2a,S9", "--", process.execPath, file)
+    assert.strictEqual(code, 0, said)
+  })
+
+  it("a limit of open files is said of a pass as well", { timeout: 60_000, skip: !linux }, async () => {
+    const file = join(folder, "echo.mjs")
+    writeFileSync(
+      file,
+      `import net from "node:net"
+const all = new Set()
+const server = net.createServer((socket) => {
+  all.add(socket.on("error", () => {}).on("data", (data) => socket.write(data)))
+}).listen(process.env.PORT)
+process.on("SIGTERM", () => { server.close(); for (const socket of all) socket.end() })
+`
+    )
+    const line = `ulimit -n 500; exec "$0" "$@"`
+    const words = ["check", "--profile", "line", "--only", "S8", "--connections", "5000", "--", process.execPath, file]
+    const { status, stdout } = spawnSync("sh", ["-c", line, process.execPath, main, ...words], { encoding: "utf8" })
+    assert.strictEqual(status, 0, stdout)
+    assert.match(stdout, /S8: 300 connections: the limit of open files allows no more/)
   })
 
   it("an answer that came before the signal is not one that was waited for", { timeout: 60_000 }, async () => {

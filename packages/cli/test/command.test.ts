@@ -102,8 +102,8 @@ describe("a server that misbehaves", () => {
     )
     assert.strictEqual(code, 1)
     // Once, before anything else, and for all of them.
-    const [headline] = stdout.replaceAll(/\s+/g, " ").match(/S2a, S5, S9: [^:]*: signal the server itself/) ?? []
-    assert.match(headline ?? stdout, /ended and left others running, which had been told nothing/)
+    const [headline] = stdout.replaceAll(/\s+/g, " ").match(/S2a, S5, S9: [^:]*: a shell or npm/) ?? []
+    assert.match(headline ?? stdout, /told to stop ended and left others running/)
     assert.isTrue(await until(3000, () => leftBehind().length === 0), leftBehind().join())
   })
 

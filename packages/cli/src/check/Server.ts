@@ -193,8 +193,8 @@ export class Server {
 
   /** What it has started and still runs; where the system does not tell which, of its group. */
   private others(): ReadonlyArray<number> {
-    const found = marked(this.own).filter((pid) => pid !== this.pid)
-    return found.length === 0 && !this.alive && killGroup(this.pid, 0) ? [this.pid] : found
+    const found = marked(this.own)?.filter((pid) => pid !== this.pid)
+    return found ?? (!this.alive && killGroup(this.pid, 0) ? [this.pid] : [])
   }
 
   private get how(): string {

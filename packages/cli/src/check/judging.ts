@@ -83,7 +83,7 @@ export const leftOthers = ({ leftBehind }: Pick<Played, "leftBehind">): Findings
   leftBehind === 0
     ? nothing
     : fail(
-        "the process that was told to stop ended and left others running, which had been told nothing: signal the server itself, not a shell or npm in front of it (in a shell's script: exec node server.js)",
+        "the process that was told to stop ended and left others running: a shell or npm that is told in the server's place (exec node server.js in a script), or a parent that does not tell its workers and wait for them",
         "left others"
       )
 

@@ -17,14 +17,15 @@ export const killGroup = (group: number, signal: NodeJS.Signals | 0): boolean =>
 
 /**
  * The processes with this mark, or one that begins so: a daemon leaves its group, and its parent, and keeps its
- * environment. Linux tells.
+ * environment. Linux tells; elsewhere nothing is known. Who has ended and waits for its parent to notice is not one: the first
+ * process of a container often never does.
  */
-export const marked = (mark: string): ReadonlyArray<number> => {
+export const marked = (mark: string): ReadonlyArray<number> | undefined => {
   let entries: ReadonlyArray<string>
   try {
     entries = readdirSync("/proc")
   } catch {
-    return []
+    return undefined
   }
   const entry = `${markName}=${mark}.`
   return entries.flatMap((name) => {
@@ -51,7 +52,7 @@ const isGone = (pid: number): boolean => {
 export const endMarked = (mark: string): number => {
   let ended = 0
   for (let round = 0; round < 5; round++) {
-    const pids = marked(mark)
+    const pids = marked(mark) ?? []
     if (pids.length === 0) break
     for (const pid of pids) {
       try {

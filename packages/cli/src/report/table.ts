@@ -38,12 +38,10 @@ const cells = (row: Row): ReadonlyArray<string> => [
 /** A time stands beside it already, and more precisely. */
 const isNoTime = (short: string): boolean => !/^\d+(?:\.\d+)? s$/.test(short)
 
-/** The worst first. What is true of several rows is said once. */
+/** The worst first. What is true of several rows is said once; of a pass, what somebody should know all the same. */
 const remarks = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
   const said = new Map<string, Array<string>>()
-  const worstFirst = rows
-    .filter(({ verdict }) => verdict !== "pass")
-    .toSorted((one, other) => rankOf(one.verdict) - rankOf(other.verdict))
+  const worstFirst = rows.toSorted((one, other) => rankOf(one.verdict) - rankOf(other.verdict))
   for (const row of worstFirst) {
     for (const { text } of remarksOf(row)) said.set(text, [...(said.get(text) ?? []), row.id])
   }
