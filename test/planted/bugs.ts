@@ -20,8 +20,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "FIN is sent before everything is flushed",
     file: "internal/output.ts",
-    from: "if (this.queueBytes === 0) this.transport.closeWrite(this.goodbye)",
-    to: "this.transport.closeWrite(this.goodbye)"
+    from: "if (this.queueBytes === 0) this.transport.closeWrite(this.goodbye, isLast)",
+    to: "this.transport.closeWrite(this.goodbye, isLast)"
   },
   {
     name: "the deadline is not armed",

@@ -53,7 +53,8 @@ header > .words { margin-top: .75rem }
 table { width: 100%; border-collapse: collapse; background: var(--sheet); border: 1px solid var(--rule); font-size: .875rem; font-variant-numeric: tabular-nums }
 th, td { padding: .375rem .75rem; text-align: left; vertical-align: baseline; border-top: 1px solid var(--faint); font-weight: 400 }
 thead th { color: var(--muted); font-size: .75rem; border-top: 0 }
-td.id { font-weight: 600; overflow-wrap: normal }
+td.id { font-weight: 600 }
+td.id, thead th, td:nth-child(3) { overflow-wrap: normal }
 td:last-child, th:last-child { width: 1% }
 .why { display: block; font-size: .8125rem }
 
