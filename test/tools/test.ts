@@ -102,10 +102,15 @@ if (filters.length === 0) {
   const alone = ["layering", "readme", "scorecard", "scorecardSockets", "scorecardHttp", "kernel", "planted"].map(
     (name) => `test/${name}.test.ts`
   )
-  await vitest("tests", ...[...alone, ...http].map((file) => `--exclude=${file}`))
+  const checks = ["cli/test/scenarios", "cli/test/demo", "scorecard/test/check"].map(
+    (name) => `packages/${name}.test.ts`
+  )
+  await vitest("tests", ...[...alone, ...http, ...checks].map((file) => `--exclude=${file}`))
   // On all cores, each for itself.
   await check("simulation", "node", "packages/simulate/src/main.ts", "--closes", "100000")
   await vitest("planted mistakes", "test/planted.test.ts")
+  // They judge by the clock, as `finwait check` does, and start some servers at a time by themselves.
+  await vitest("checks", "--no-file-parallelism", ...checks)
   // Its deadlines are in real time: nothing else runs beside it.
   await vitest("kernel", "test/kernel.test.ts")
   // Each of them keeps all cores busy.

@@ -16,7 +16,7 @@ import { scenarios } from "../src/scenarios/index.ts"
 
 const times = 20
 /** At a time: most of a play is waiting. */
-const places = 6
+const places = 8
 
 const folder = new URL("servers/", import.meta.url)
 const script = (name: string) => Effect.runPromise(Script.decode(readFileSync(new URL(name, folder), "utf8")))
@@ -35,8 +35,8 @@ const profileOf = (server: ServerName, to: number): Profile => {
   return profile === "websocket" ? profiles.webSocket(options) : profiles.scriptProfile(profile, options)
 }
 
-/** Wide enough for a machine that plays six at once: it is not the small delays that are told apart here. */
-const bounds = { promptMillis: 900, lateMillis: 2000, deadlineMillis: 4000, graceMillis: 5500, closeMillis: 4000 }
+/** Wide enough for a machine that plays eight at once: it is not the small delays that are told apart here. */
+const bounds = { promptMillis: 2000, lateMillis: 3000, deadlineMillis: 4500, graceMillis: 5500, closeMillis: 4000 }
 
 /** A scenario, the server that it is played on, the mistake, and how that is told. */
 const rows: ReadonlyArray<readonly [id: string, server: ServerName, flaw: string, told: RegExp]> = [

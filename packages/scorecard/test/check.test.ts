@@ -29,7 +29,7 @@ writeFileSync(
 )
 
 const paths = `slow=/WORK/1500,large=/GET/${largeBytes},upload=/REJECT/204800,quick=/WORK/0`
-const limits = ["DRAIN_MS=2500", "CLOSE_MS=1000", "LINGER_IDLE_MS=2000", "LINGER_MS=4000", "CLOSE_DEADLINE_MS=3000"]
+const limits = ["DRAIN_MS=4500", "CLOSE_MS=1500", "LINGER_IDLE_MS=5000", "LINGER_MS=10000", "CLOSE_DEADLINE_MS=10000"]
 
 interface Row {
   readonly id: string
@@ -42,7 +42,8 @@ interface Row {
 
 const check = async (subject: string, ...options: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> => {
   const file = fileURLToPath(new URL(`../src/subjects/${subject}.ts`, import.meta.url))
-  const bounds = ["--grace", "9s", "--deadline", "6s", "--prompt", "1s", "--connections", "300"]
+  // Five at a time on whatever machine: they tell an end from none.
+  const bounds = ["--grace", "12s", "--deadline", "10s", "--prompt", "4s", "--late", "5s", "--close", "12s", "--connections", "300"]
   const server = ["env", ...limits, process.execPath, file]
   const { NODE_OPTIONS: _options, VITEST: _runner, ...env } = process.env
   const child = spawn(process.execPath, [main, "check", ...bounds, ...options, "--json", "-", "--", ...server], { env })

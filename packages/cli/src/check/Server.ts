@@ -173,7 +173,10 @@ export class Server {
       }
       // A daemon's parent leaves when its child listens.
       await sleep(lookMillis)
-      if (!server.alive) throw server.isDaemon()
+      if (!server.alive) {
+        if (server.others().length > 0) throw server.isDaemon()
+        throw server.cannotStart(`ended with ${server.how}, and something else listens on ${where}`)
+      }
       return server
     } catch (error) {
       await server.end()

@@ -14,9 +14,9 @@ import { promised } from "./exits.ts"
 
 /** Short: who hangs is to be seen hanging, and not for half a minute each time. */
 const bounds: Bounds = {
-  promptMillis: 500,
-  lateMillis: 2000,
-  deadlineMillis: 3500,
+  promptMillis: 1500,
+  lateMillis: 2500,
+  deadlineMillis: 4000,
   graceMillis: 5000,
   closeMillis: 5000
 }

@@ -7,7 +7,7 @@ import * as net from "node:net"
 const flaw = process.env["FLAW"] ?? "none"
 const has = (name: string) => flaw === name
 
-const deadlineMillis = 900
+const deadlineMillis = 1600
 const lingerMillis = 600
 const lingerMaxMillis = 2500
 const workMillis = 1000
@@ -44,8 +44,9 @@ class Connection {
     socket.on("end", () => {
       if (!this.isClosing && this.busy === 0) this.close()
     })
+    accepted++
     // What has come with it is read first.
-    if (isDraining && !has("keeps-listening")) setTimeout(() => this.drain(), 50)
+    if (isDraining && !has("keeps-listening")) setTimeout(() => afterPoll(() => this.drain()), 50)
   }
 
   private hear(chunk: Buffer): void {
@@ -154,6 +155,9 @@ class Connection {
 }
 
 const connections = new Set<Connection>()
+let accepted = 0
+/** A timer may be late, and then nothing has been looked at before it: behind this it has. */
+const afterPoll = (then: () => void) => setImmediate(then)
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 let queue = Promise.resolve()
 
@@ -192,11 +196,16 @@ const stop = () => {
       () => {
         for (const connection of connections) connection.force()
       },
-      deadlineMillis + (has("one-by-one-end") ? 20_000 : 200)
+      deadlineMillis + (flaw.startsWith("one-by-one") ? 20_000 : 200)
     )
   }
+  if (has("backlog-cut")) return close()
   // What waits in the backlog is accepted first.
-  if (has("backlog-cut")) close()
-  else setTimeout(close, 60)
+  const lookAgain = (before: number) => {
+    if (accepted === before) close()
+    else setTimeout(() => afterPoll(() => lookAgain(accepted)), 60)
+  }
+  const before = accepted
+  setTimeout(() => afterPoll(() => lookAgain(before)), 60)
 }
 process.on("SIGTERM", stop)
