@@ -1,8 +1,8 @@
-/** The generated part of docs/performance.md, and its charts. */
+/** The generated parts of docs/performance.md and docs/performance-http.md, and their charts: a run writes what it has. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { bars, growth } from "./chart.ts"
-import { type Goal, peers, reached, timesAsGood } from "./goals.ts"
+import { type Goal, isHttp, peers, reached, timesAsGood } from "./goals.ts"
 import type { Profile } from "./profile.ts"
 import { baseOf, busyShare, noiseOf, ratioOf, resultOf, type Run } from "./report.ts"
 import type { RowResult } from "./rounds.ts"
@@ -92,9 +92,10 @@ const aims = (run: Run): string =>
 
 /** How many times as good Finwait is as Effect's server, for programs that are written alike. */
 const besideEffect = (run: Run): string => {
-  const heads = peers.map(([finwait, effect]) => `${subjectTitle(finwait)} / ${subjectTitle(effect)}`)
+  const pairs = peers.filter((pair) => run.rows.some((result) => timesAsGood(result, ...pair) !== undefined))
+  const heads = pairs.map(([finwait, effect]) => `${subjectTitle(finwait)} / ${subjectTitle(effect)}`)
   const lines = run.rows
-    .map((result) => [rowOf(result.row).title, ...peers.map((pair) => timesAsGood(result, ...pair)?.toFixed(2) ?? "")])
+    .map((result) => [rowOf(result.row).title, ...pairs.map((pair) => timesAsGood(result, ...pair)?.toFixed(2) ?? "")])
     .filter(([, ...cells]) => cells.some((cell) => cell !== ""))
   return markdown([["work", ...heads], ...lines])
 }
@@ -136,33 +137,61 @@ export const generated = (run: Run): string => {
     besideEffect(run),
     ...parts,
     ...standing(run.profiles ?? []),
-    "### How cost grows\n\n![by connections](charts/by-connections.svg)\n\n![by message size](charts/by-size.svg)"
+    ...growths(run).map(([, , text]) => text)
   ].join("\n\n")
 }
 
-const charts = (run: Run): ReadonlyArray<readonly [string, string]> => {
+/** How cost grows: a chart's file, the chart, and where it is shown. */
+const growths = (run: Run): ReadonlyArray<readonly [string, string, string]> => {
   const of = (test: (id: string) => boolean) => run.rows.filter(({ row }) => test(row))
-  const grouped = groups
+  const byConnections = of((id) => id.startsWith("ping-64-"))
+  const bySize = of((id) => id.startsWith("ping-") && id.endsWith("-100"))
+  if (byConnections.length === 0 || bySize.length === 0) return []
+  return [
+    [
+      "by-connections.svg",
+      growth("ping-pong, 64 B", "connections", byConnections, (row) => row.connections),
+      "### How cost grows\n\n![by connections](charts/by-connections.svg)"
+    ],
+    [
+      "by-size.svg",
+      growth("ping-pong, 100 connections", "bytes per message", bySize, (row) => row.size),
+      "![by message size](charts/by-size.svg)"
+    ]
+  ]
+}
+
+const charts = (run: Run): ReadonlyArray<readonly [string, string]> => [
+  ...groups
     .filter((group) => group !== "simulation")
     .flatMap((group) => {
       const results = run.rows.filter(({ row }) => rowOf(row).group === group)
       return results.length === 0 ? [] : [[fileOf(group), bars(group, results)] as const]
-    })
-  const byConnections = of((id) => id.startsWith("ping-64-"))
-  const bySize = of((id) => id.startsWith("ping-") && id.endsWith("-100"))
-  return [
-    ...grouped,
-    ["by-connections.svg", growth("ping-pong, 64 B", "connections", byConnections, (row) => row.connections)],
-    ["by-size.svg", growth("ping-pong, 100 connections", "bytes per message", bySize, (row) => row.size)]
-  ]
+    }),
+  ...growths(run).map(([name, chart]) => [name, chart] as const)
+]
+
+/** The pages, and whose rows are on them. */
+const pages = {
+  "performance.md": (row: string) => !isHttp(rowOf(row)),
+  "performance-http.md": (row: string) => isHttp(rowOf(row))
 }
 
-export const writeDocs = (run: Run): void => {
-  const file = join(docs, "performance.md")
+const writePage = (name: string, run: Run): void => {
+  const file = join(docs, name)
   const text = readFileSync(file, "utf8")
   const [from, to] = [text.indexOf(begin), text.indexOf(end)]
   if (from < 0 || to < from) throw new Error(`${file} has no part that begins with ${begin}`)
   writeFileSync(file, `${text.slice(0, from + begin.length)}\n\n${generated(run)}\n\n${text.slice(to)}`)
   mkdirSync(join(docs, "charts"), { recursive: true })
   for (const [name, chart] of charts(run)) writeFileSync(join(docs, "charts", name), chart)
+}
+
+/** A page of which the run has nothing stays as it is. */
+export const writeDocs = (run: Run): void => {
+  for (const [name, isOn] of Object.entries(pages)) {
+    const rows = run.rows.filter(({ row }) => isOn(row))
+    const profiles = run.profiles?.filter(({ row }) => isOn(row)) ?? []
+    if (rows.length > 0) writePage(name, { ...run, rows, profiles })
+  }
 }

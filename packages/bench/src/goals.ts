@@ -21,7 +21,8 @@ const anyone = [...everyone, "finwait-drop-in"]
 const both = ["finwait-each", "finwait-drop-in"]
 const isSecured = ({ transport, service }: Row): boolean =>
   service === "echo" && (transport === "tls" || transport === "ws")
-const isHttp = ({ transport }: Row): boolean => transport === "http" || transport === "h2" || transport === "upgraded"
+export const isHttp = ({ transport }: Row): boolean =>
+  transport === "http" || transport === "h2" || transport === "upgraded"
 /** Where Effect's server, as Node's, is quick because it cuts whose request is on its way: times do not compare. */
 const isCut = ({ id }: Row): boolean => id === "http-drain" || id === "http-drain-fresh"
 const isPing = ({ group, size }: Row): boolean => (group === "messages" || group === "connections") && size < 65_536

@@ -83,11 +83,12 @@ const profileAll = async ({ chosen, only }: Options): Promise<void> => {
   }
 }
 
-/** For the rows whose goals are the hardest to reach. */
-const inTheWay = async (): Promise<NonNullable<Run["profiles"]>> => {
+/** For the rows whose goals are the hardest to reach, as far as the run has them. */
+const inTheWay = async (run: Run): Promise<NonNullable<Run["profiles"]>> => {
   compile()
   const found: Array<NonNullable<Run["profiles"]>[number]> = []
-  for (const id of ["ping-64-100", "churn", "storm-server"]) {
+  for (const id of ["ping-64-100", "churn", "storm-server", "http-churn"]) {
+    if (!run.rows.some(({ row }) => row === id)) continue
     found.push(...(await profiles(rowOf(id), undefined, native(), progress)))
   }
   progress("")
@@ -97,7 +98,7 @@ const inTheWay = async (): Promise<NonNullable<Run["profiles"]>> => {
 const run = async (options: Options): Promise<boolean> => {
   const measured = options.from === undefined ? await measureAll(options) : together(options.from.split(","))
   const needsProfiles = options.docs && measured.profiles === undefined
-  const done = needsProfiles ? { ...measured, profiles: await inTheWay() } : measured
+  const done = needsProfiles ? { ...measured, profiles: await inTheWay(measured) } : measured
   keep(options, done)
   if (options.compare !== undefined) console.log(compared(kept(options.compare), done))
   if (options.record) writeFloors(done)

@@ -18,7 +18,7 @@ export const usage = `bench [options]
   --from FILES    runs that were kept, instead of measuring; a later file's rows replace an earlier one's
   --profile       where each row's time goes, by whose code it is, in place of how fast it is
   --flags TEXT    each server a second time with these flags of Node's, as --flags=--single-threaded-gc
-  --docs          writes the figures and the charts of docs/performance.md
+  --docs          writes the figures and the charts of docs/performance.md, and of docs/performance-http.md
   --help          this`
 
 export class WrongArguments extends Error {}

@@ -43,7 +43,20 @@ interface Row {
 const check = async (subject: string, ...options: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> => {
   const file = fileURLToPath(new URL(`../src/subjects/${subject}.ts`, import.meta.url))
   // Five at a time on whatever machine: they tell an end from none.
-  const bounds = ["--grace", "12s", "--deadline", "10s", "--prompt", "4s", "--late", "5s", "--close", "12s", "--connections", "300"]
+  const bounds = [
+    "--grace",
+    "12s",
+    "--deadline",
+    "10s",
+    "--prompt",
+    "4s",
+    "--late",
+    "5s",
+    "--close",
+    "12s",
+    "--connections",
+    "300"
+  ]
   const server = ["env", ...limits, process.execPath, file]
   const { NODE_OPTIONS: _options, VITEST: _runner, ...env } = process.env
   const child = spawn(process.execPath, [main, "check", ...bounds, ...options, "--json", "-", "--", ...server], { env })
