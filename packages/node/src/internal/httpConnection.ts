@@ -26,7 +26,7 @@ import { onNextTurn } from "./turns.ts"
 const key = Symbol("finwait/http")
 
 interface Carrier {
-  [key]?: HttpConnection
+  [key]?: HttpConnection | undefined
 }
 
 /** The connection that something of Node's HTTP belongs to: a socket, or what stands for one. */
@@ -112,6 +112,8 @@ export class HttpConnection extends LentTransport implements Arriving {
 
   protected left(): void {
     this.host.leave(this)
+    // Its requests are kept alive by Effect's for longer than they live, and what a socket holds with them.
+    ;(this.socket as Carrier)[key] = undefined
   }
 
   /** Whether the socket, if it were destroyed now, would take an answer with it for which there is no more time. */
@@ -326,20 +328,22 @@ export const connectionOfRequest = (request: Http.IncomingMessage | Http2.Http2S
   connectionOf("stream" in request ? request.stream.session : request.socket)
 
 function onResponseClose(this: Http.ServerResponse): void {
-  connectionOf(this)?.onResponseClose(this)
+  const connection = connectionOf(this)
+  ;(this as Carrier)[key] = undefined
+  connection?.onResponseClose(this)
 }
 
 /** As its kind of socket has it. To delete what is laid over it would make every access to the socket slow. */
 const destroyOf = (socket: Net.Socket) => (Object.getPrototypeOf(socket) as Net.Socket).destroy
 
 function endSoon(this: Net.Socket): void {
-  connectionOf(this)!.over()
+  connectionOf(this)?.over()
 }
 
 /** Who destroys a socket in the middle of an answer at the deadline, without an error of the socket's own, cuts it. */
 function destroyLent(this: Net.Socket, error?: Error): Net.Socket {
-  const connection = connectionOf(this)!
-  if (error === undefined && connection.cutsAnswer) {
+  const connection = connectionOf(this)
+  if (error === undefined && connection?.cutsAnswer === true) {
     connection.over(true)
     return this
   }
@@ -348,5 +352,5 @@ function destroyLent(this: Net.Socket, error?: Error): Net.Socket {
 }
 
 function onSpent(this: Net.Socket): void {
-  connectionOf(this)!.over()
+  connectionOf(this)?.over()
 }

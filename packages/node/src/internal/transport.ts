@@ -443,6 +443,8 @@ function onClose(this: Net.Socket): void {
   // Whoever resumes now would wait for ever for an end that has come already.
   if (transport.held === "end" && transport.receiver !== undefined) transport.held = "release"
   else tellReleased(transport)
+  // Nothing comes of it any more. Whoever keeps the socket keeps no more than that.
+  ;(this as { [key]?: NodeTransport | undefined })[key] = undefined
 }
 
 function tellBroken(transport: NodeTransport): void {
