@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as NodeHttpServer from "@finwait/node/NodeHttpServer"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -131,6 +132,35 @@ const announced = ({ drain }: NodeHttpServer.Draining) =>
   )
 
 const graceful = (count: number) => ({ Graceful: count, LingerExpired: 0, ResetByPeer: 0, Aborted: 0 })
+
+describe("a connection that is gone", () => {
+  live("is not kept alive by who keeps its socket, as Effect's requests do for a while", () =>
+    Effect.gen(function* () {
+      const kept: Array<net.Socket> = []
+      const app: App = Effect.gen(function* () {
+        kept.push(NodeHttpServerRequest.toIncomingMessage(yield* HttpServerRequest.HttpServerRequest).socket)
+        return HttpServerResponse.text("ok")
+      })
+      const server = yield* serving(app)
+      const client = yield* dial(server.port)
+      client.socket.write(request())
+      yield* client.answered(1)
+      const [socket] = kept
+      const ours = () =>
+        Object.getOwnPropertySymbols(socket).flatMap((symbol) =>
+          symbol.description?.startsWith("finwait/") === true
+            ? [(socket as unknown as Record<symbol, unknown>)[symbol]]
+            : []
+        )
+      assert.strictEqual(ours().filter((one) => one !== undefined).length, 2)
+      const closed = once(socket!, "close")
+      client.socket.end()
+      yield* Effect.promise(() => closed)
+      yield* turn
+      assert.deepStrictEqual(ours(), [undefined, undefined])
+    })
+  )
+})
 
 describe("a drain", () => {
   live("ends an answer under way with Connection: close, and the connection behind it", () =>
