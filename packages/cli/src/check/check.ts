@@ -3,7 +3,6 @@ import { availableParallelism } from "node:os"
 import { describe, portOf } from "../clients/To.ts"
 import type { Profile, Survey } from "../profiles/Profile.ts"
 import { rankOf, type Report, type Row, type VerdictName, version } from "../report/Report.ts"
-import { scenarios } from "../scenarios/index.ts"
 import type { Bounds } from "./Bounds.ts"
 import { Capture } from "./Capture.ts"
 import { type PlayedOnce, playOnce, round, without } from "./play.ts"
@@ -136,7 +135,3 @@ const rowOf = (
     plays: plays.map(({ play }) => play)
   }
 }
-
-/** Those that are asked for, in the order of the scorecard. */
-export const chosen = (only: ReadonlyArray<string>, skip: ReadonlyArray<string>): ReadonlyArray<Scenario> =>
-  scenarios.filter(({ id }) => (only.length === 0 || only.includes(id)) && !skip.includes(id))

@@ -1,7 +1,7 @@
 /** How the command ends when it cannot do what it was asked for. */
 import * as Effect from "effect/Effect"
-import { WrongArguments } from "../check/arguments.ts"
 import { CannotStart } from "../check/Server.ts"
+import { WrongArguments } from "./arguments.ts"
 
 /** Something else than what can be expected: a mistake of ours. */
 class Broken extends Error {

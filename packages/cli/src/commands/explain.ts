@@ -2,23 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import { idsOf } from "../check/arguments.ts"
-import { chosen } from "../check/check.ts"
-import type { Scenario } from "../check/Scenario.ts"
-import { wrap } from "../report/text.ts"
+import { paragraphs } from "../scenarios/explained.ts"
+import { chosen } from "../scenarios/index.ts"
+import { idsOf } from "./arguments.ts"
 import { promised } from "./exits.ts"
-
-const width = 96
-
-const paragraphs = ({ fix, good, id, meaning, title }: Scenario): string =>
-  [
-    `${id}: ${title}`,
-    ...[meaning, `Good: ${good}`, `How: ${fix}`].map((text) =>
-      wrap(text, width)
-        .map((line) => `  ${line}`)
-        .join("\n")
-    )
-  ].join("\n\n")
 
 export const explainCommand = Command.make(
   "explain",

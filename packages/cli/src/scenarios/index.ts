@@ -41,3 +41,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   S10,
   S11
 ]
+
+/** Those that are asked for, in the order of the scorecard. */
+export const chosen = (only: ReadonlyArray<string>, skip: ReadonlyArray<string>): ReadonlyArray<Scenario> =>
+  scenarios.filter(({ id }) => (only.length === 0 || only.includes(id)) && !skip.includes(id))
