@@ -1,6 +1,15 @@
 /** Requests as a script has them, and answers as it expects them. Nothing is kept but counts: 64 MB cost nothing. */
-import type { ScriptAsk } from "../profiles/Script.ts"
 import type { Dialect, Transcript } from "./Dialect.ts"
+
+/** What is sent, and what makes its answer whole: these bytes, then so many lines, then so many bytes. */
+export interface ScriptAsk {
+  readonly send: Uint8Array
+  readonly expect: {
+    readonly text?: string | undefined
+    readonly lines?: number | undefined
+    readonly bytes?: number | undefined
+  }
+}
 
 type Part = { readonly text: Buffer; at: number } | { bytes: number } | { lines: number }
 

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { ScriptAsk } from "../clients/ScriptDialect.ts"
 import { whatIsWrong } from "./scriptErrors.ts"
 
 const Bytes = Schema.Union([
@@ -48,11 +49,6 @@ export const Script = Schema.Struct({
   drop: Schema.optionalKey(Exchange)
 })
 export type Script = typeof Script.Type
-
-export interface ScriptAsk {
-  readonly send: Uint8Array
-  readonly expect: typeof Expect.Type
-}
 
 const bytesOf = (part: Bytes): Buffer =>
   typeof part === "string"

@@ -5,10 +5,10 @@ import { TlsChannel } from "../clients/channels/TlsChannel.ts"
 import { WebSocketChannel } from "../clients/channels/WebSocketChannel.ts"
 import type { Dialect } from "../clients/Dialect.ts"
 import { type HttpAsk, httpDialect } from "../clients/HttpDialect.ts"
-import { scriptDialect } from "../clients/ScriptDialect.ts"
+import { type ScriptAsk, scriptDialect } from "../clients/ScriptDialect.ts"
 import { hostOf, type To } from "../clients/To.ts"
 import { goodbyes, type Profile, type Purpose, purposes, type Request } from "./Profile.ts"
-import { anyLine, askOf, type Script, type ScriptAsk } from "./Script.ts"
+import { anyLine, askOf, type Script } from "./Script.ts"
 
 export interface ProfileOptions {
   readonly to: To
