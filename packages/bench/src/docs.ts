@@ -5,7 +5,7 @@ import { bars, growth } from "./chart.ts"
 import { type Goal, isHttp, peers, reached, timesAsGood } from "./goals.ts"
 import type { Profile } from "./profile.ts"
 import { baseOf, busyShare, noiseOf, ratioOf, resultOf, type Run } from "./report.ts"
-import type { RowResult } from "./rounds.ts"
+import type { Result, RowResult } from "./rounds.ts"
 import { type Group, lessIsBetter, rowOf, rows } from "./rows.ts"
 import { spread } from "./statistics.ts"
 import { subjects } from "./subjects.ts"
@@ -23,7 +23,13 @@ const cell = (result: RowResult, subject: string): string => {
   if (ratio === undefined) return ""
   const one = result.results.find((one) => one.subject === subject)!
   const mark = one.ownCpu > busyShare ? "\\*" : ""
-  return `${ratio.median.toFixed(2)}${mark} <sub>${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)}</sub>`
+  return `${ratio.median.toFixed(2)}${mark} <sub>${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)}${left(one)}</sub>`
+}
+
+/** To be quick is not much where somebody was left without an answer, or waiting. */
+const left = ({ open, unanswered }: Pick<Result, "open" | "unanswered">): string => {
+  const counts = [...(unanswered > 0 ? [`${unanswered} lost`] : []), ...(open > 0 ? [`${open} left open`] : [])]
+  return counts.map((count) => `, **${count}**`).join("")
 }
 
 const markdown = (lines: ReadonlyArray<ReadonlyArray<string>>): string =>
@@ -46,7 +52,7 @@ const table = (results: ReadonlyArray<RowResult>): string => {
     const arrow = lessIsBetter(row) ? " (less is better)" : ""
     return [
       `${row.title}${arrow}`,
-      figure(row, spread(resultOf(result, base)!.values).median),
+      `${figure(row, spread(resultOf(result, base)!.values).median)}${left(resultOf(result, base)!)}`,
       ...columns.map(({ id }) => cell(result, id))
     ]
   })

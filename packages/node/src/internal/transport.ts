@@ -413,7 +413,8 @@ function onDrain(this: Net.Socket): void {
 }
 
 function onError(this: Net.Socket, error: NodeJS.ErrnoException): void {
-  const transport = (this as Carrier)[key]
+  const transport = (this as Carrier)[key] as NodeTransport | undefined
+  if (transport === undefined) return
   const { receiver } = transport
   if (receiver === undefined) {
     transport.brokenCode ??= error.code ?? error.message
@@ -443,8 +444,8 @@ function onClose(this: Net.Socket): void {
   // Whoever resumes now would wait for ever for an end that has come already.
   if (transport.held === "end" && transport.receiver !== undefined) transport.held = "release"
   else tellReleased(transport)
-  // Nothing comes of it any more. Whoever keeps the socket keeps no more than that.
-  ;(this as { [key]?: NodeTransport | undefined })[key] = undefined
+  // Nothing comes of it any more. Whoever keeps the socket keeps no more than that. Node's TLS may have an error left.
+  if (secured === undefined) (this as { [key]?: NodeTransport | undefined })[key] = undefined
 }
 
 function tellBroken(transport: NodeTransport): void {
