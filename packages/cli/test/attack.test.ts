@@ -16,6 +16,13 @@ const check = async (...words: ReadonlyArray<string>) => {
   return { code, said: stdout + stderr }
 }
 
+/** A server's program, of this name. */
+const program = (name: string, source: string): string => {
+  const file = join(folder, name)
+  writeFileSync(file, source)
+  return file
+}
+
 const linux = process.platform === "linux"
 
 describe("attacks", () => {
@@ -43,9 +50,8 @@ describe("attacks", () => {
 
   it("a server on a Unix socket starts again where the one before was killed", { timeout: 30_000 }, async () => {
     const path = join(folder, "s.sock")
-    const file = join(folder, "server.mjs")
-    writeFileSync(
-      file,
+    const file = program(
+      "server.mjs",
       `import net from "node:net"
 const all = new Set()
 const server = net.createServer((socket) => {
@@ -62,9 +68,8 @@ process.on("SIGTERM", () => { server.close(); for (const socket of all) socket.e
   })
 
   it("an upload that is guessed, and reset, is one whose answer is lost", { timeout: 60_000 }, async () => {
-    const file = join(folder, "resets.mjs")
-    writeFileSync(
-      file,
+    const file = program(
+      "resets.mjs",
       `import net from "node:net"
 net.createServer((socket) => {
   socket.on("error", () => {}).on("data", (data) => {
@@ -82,10 +87,9 @@ process.on("SIGTERM", () => process.exit(0))
   })
 
   it("workers that ended a moment behind their parent were not left behind", { timeout: 60_000 }, async () => {
-    const file = join(folder, "workers.mjs")
     // The parent does not wait for them, and where the first process of a container does not either, zombies stay.
-    writeFileSync(
-      file,
+    const file = program(
+      "workers.mjs",
       `import cluster from "node:cluster"
 import http from "node:http"
 if (cluster.isPrimary) {
@@ -105,9 +109,8 @@ if (cluster.isPrimary) {
   })
 
   it("a limit of open files is said of a pass as well", { timeout: 60_000, skip: !linux }, async () => {
-    const file = join(folder, "echo.mjs")
-    writeFileSync(
-      file,
+    const file = program(
+      "echo.mjs",
       `import net from "node:net"
 const all = new Set()
 const server = net.createServer((socket) => {
@@ -124,10 +127,9 @@ process.on("SIGTERM", () => { server.close(); for (const socket of all) socket.e
   })
 
   it("an answer that came before the signal is not one that was waited for", { timeout: 60_000 }, async () => {
-    const file = join(folder, "cached.mjs")
     const trace = join(folder, "asked")
-    writeFileSync(
-      file,
+    const file = program(
+      "cached.mjs",
       `import { existsSync, writeFileSync } from "node:fs"
 import http from "node:http"
 http.createServer((request, response) => {

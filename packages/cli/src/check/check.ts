@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os"
 import { describe, portOf } from "../clients/To.ts"
 import type { Profile, Survey } from "../profiles/Profile.ts"
-import { rankOf, type Report, type Row, type VerdictName, version } from "../report/Report.ts"
+import { type Report, type Row, version, worstOf } from "../report/Report.ts"
 import type { Bounds } from "./Bounds.ts"
 import { Capture } from "./Capture.ts"
 import { type PlayedOnce, playOnce, round, without } from "./play.ts"
@@ -30,9 +30,6 @@ export interface Progress {
   begins(scenario: Scenario, play: number): void
   done(row: Row): void
 }
-
-const worst = (verdicts: ReadonlyArray<VerdictName>): VerdictName =>
-  verdicts.reduce((one, other) => (rankOf(other) < rankOf(one) ? other : one), "n/a")
 
 /** Fails with {@link CannotStart} when there is nothing to be checked. */
 export const check = async (options: CheckOptions, progress: Progress, signal: AbortSignal): Promise<Report> => {
@@ -120,7 +117,7 @@ const rowOf = (
     meaning,
     good,
     fix,
-    verdict: worst(plays.map(({ play }) => play.verdict)),
+    verdict: worstOf(plays.map(({ play }) => play)) ?? "n/a",
     measure,
     unit,
     measured:

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { ScriptAsk } from "../clients/ScriptDialect.ts"
+import { messageOf } from "../messageOf.ts"
 import { whatIsWrong } from "./scriptErrors.ts"
 
 const Bytes = Schema.Union([
@@ -81,7 +82,7 @@ export const decode = (text: string): Effect.Effect<Script, WrongScript> =>
   Effect.gen(function* () {
     const json = yield* Effect.try({
       try: () => JSON.parse(text) as unknown,
-      catch: (cause) => new WrongScript(`it is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`)
+      catch: (cause) => new WrongScript(`it is no JSON: ${messageOf(cause)}`)
     })
     return yield* Effect.mapError(
       Schema.decodeUnknownEffect(Script)(json, { onExcessProperty: "error", errors: "all" }),

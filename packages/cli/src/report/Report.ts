@@ -55,6 +55,10 @@ export type VerdictName = typeof VerdictName.Type
 /** The less, the worse. */
 export const rankOf = (verdict: VerdictName): number => verdicts.indexOf(verdict)
 
+/** Of all plays, or of all rows, together. */
+export const worstOf = (all: ReadonlyArray<{ readonly verdict: VerdictName }>): VerdictName | undefined =>
+  all.map(({ verdict }) => verdict).toSorted((one, other) => rankOf(one) - rankOf(other))[0]
+
 /** Something that is not as it should be. */
 export const Finding = Schema.Struct({
   level: Schema.Literals(["warn", "fail"]),

@@ -1,6 +1,6 @@
 /** How the parts of a report are said, wherever it is shown. */
 import type { styleText } from "node:util"
-import { type Finding, rankOf, type Report, type Row, tally, type VerdictName } from "./Report.ts"
+import { type Finding, type Report, type Row, tally, type VerdictName } from "./Report.ts"
 
 /** A shape and a word, so that nobody has to tell colours apart. */
 export const marks: Readonly<Record<VerdictName, string>> = {
@@ -29,10 +29,6 @@ export const colours: Readonly<Record<VerdictName, Parameters<typeof styleText>[
 }
 
 export const verdictOf = (verdict: VerdictName): string => `${marks[verdict]} ${verdictWords[verdict]}`
-
-/** Of all rows together. */
-export const worstOf = (rows: ReadonlyArray<Row>): VerdictName | undefined =>
-  rows.map(({ verdict }) => verdict).toSorted((one, other) => rankOf(one) - rankOf(other))[0]
 
 /** As precise as it is worth: `0.02 s`, `12.3 s`, `120 s`. */
 export const seconds = (value: number): string => `${digits(value)} s`

@@ -201,11 +201,10 @@ const stop = () => {
   }
   if (has("backlog-cut")) return close()
   // What waits in the backlog is accepted first.
-  const lookAgain = (before: number) => {
-    if (accepted === before) close()
-    else setTimeout(() => afterPoll(() => lookAgain(accepted)), 60)
+  const closeWhenCalm = () => {
+    const before = accepted
+    setTimeout(() => afterPoll(() => (accepted === before ? close() : closeWhenCalm())), 60)
   }
-  const before = accepted
-  setTimeout(() => afterPoll(() => lookAgain(before)), 60)
+  closeWhenCalm()
 }
 process.on("SIGTERM", stop)
