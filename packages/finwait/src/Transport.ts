@@ -66,6 +66,20 @@ export interface PeerEnd {
 }
 
 /**
+ * Who hears that a conversation is over: nothing more is to be said on a pipe that was lent.
+ *
+ * @category provider
+ * @since 0.1.0
+ */
+export interface ConversationListener {
+  /**
+   * `isCut`: an answer was cut, for which there is no more time. To a peer that counts on its end, FIN would make it look
+   * whole.
+   */
+  onOver(isCut: boolean): void
+}
+
+/**
  * One established byte pipe.
  *
  * **Details**
@@ -123,11 +137,9 @@ export interface Transport {
   readonly lentBytes?: { readonly read: number; readonly written: number }
   /**
    * Lends the pipe to who speaks on it by itself; of one that can be, and of which nothing else is asked until then than
-   * `catchUp`, `reset` and `release`. `onOver` is told once, when nothing more is to be said; `isCut` that an answer was
-   * cut, for which there is no more time: to a peer that counts on its end, FIN would make it look whole. See
-   * `Server.conversation`.
+   * `catchUp`, `reset` and `release`. `listener` is told once when it is over. See `Server.conversation`.
    */
-  converse?(onOver: (isCut: boolean) => void): void
+  converse?(listener: ConversationListener): void
   /** There is no more time for answers, of a conversation that is not over. */
   hurry?(): void
   /** Gives the descriptor back. What the system has taken is still sent, unless input is unread: that is a reset. */

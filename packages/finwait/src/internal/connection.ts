@@ -31,8 +31,9 @@ export interface Owner {
 export class ConnectionImpl extends Inspectable.Class implements Closing, Receiver {
   readonly transport: Transport
   readonly environment: Environment
-  readonly input: Input
-  readonly output: Output
+  // Made when they are asked for: whose transport is lent needs none before it closes, and they are a third of what it weighs.
+  private madeInput: Input | undefined
+  private madeOutput: Output | undefined
   stage: Stage = "Open"
   isDraining = false
   isReleased = false
@@ -55,8 +56,6 @@ export class ConnectionImpl extends Inspectable.Class implements Closing, Receiv
     super()
     this.transport = transport
     this.environment = environment
-    this.input = new Input(transport)
-    this.output = new Output(transport)
     transport.attach(this)
     environment.counters.open++
   }
@@ -67,6 +66,14 @@ export class ConnectionImpl extends Inspectable.Class implements Closing, Receiv
 
   get [Socket.TypeId](): typeof Socket.TypeId {
     return Socket.TypeId
+  }
+
+  get input(): Input {
+    return (this.madeInput ??= new Input(this.transport))
+  }
+
+  get output(): Output {
+    return (this.madeOutput ??= new Output(this.transport))
   }
 
   get context(): Context.Context<never> {

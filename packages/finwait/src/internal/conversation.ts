@@ -6,26 +6,27 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Connection } from "../Connection.ts"
+import type { ConversationListener } from "../Transport.ts"
 import type { ConnectionImpl } from "./connection.ts"
 import { type Begun, type Ending, Unfibered } from "./unfibered.ts"
 
-class Talk implements Begun {
+class Talk implements Begun, ConversationListener {
   private isOver = false
-  private onOver: (() => void) | undefined
+  private resume: (() => void) | undefined
   private readonly connection: ConnectionImpl
   private readonly ending: Ending<never>
 
   constructor(connection: ConnectionImpl, ending: Ending<never>) {
     this.connection = connection
     this.ending = ending
-    connection.transport.converse!((isCut) => this.over(isCut))
+    connection.transport.converse!(this)
   }
 
-  private over(isCut: boolean): void {
+  onOver(isCut: boolean): void {
     this.isOver = true
     if (isCut) this.connection.cut("abort")
     this.ending.ended(Exit.void)
-    this.onOver?.()
+    this.resume?.()
   }
 
   interruptUnsafe(): void {
@@ -35,7 +36,7 @@ class Talk implements Begun {
   asEffect(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       if (this.isOver) return resume(Exit.void)
-      this.onOver = () => resume(Exit.void)
+      this.resume = () => resume(Exit.void)
       this.interruptUnsafe()
     })
   }

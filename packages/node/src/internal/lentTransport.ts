@@ -7,7 +7,7 @@
  */
 import * as Inspectable from "effect/Inspectable"
 import type { Address } from "finwait/Address"
-import type { Capabilities, Goodbye, PeerEnd, Receiver, Transport } from "finwait/Transport"
+import type { Capabilities, ConversationListener, Goodbye, PeerEnd, Receiver, Transport } from "finwait/Transport"
 import type * as Net from "node:net"
 import type { NodeTransport } from "./transport.ts"
 
@@ -16,7 +16,7 @@ export abstract class LentTransport extends Inspectable.Class implements Transpo
   readonly socket: Net.Socket
   isOver = false
   protected isLent = false
-  private onOver: ((isCut: boolean) => void) | undefined
+  private listener: ConversationListener | undefined
   private receiver: Receiver | undefined
   private lent: LentTransport["lentBytes"] | undefined
   private flowing = false
@@ -38,9 +38,9 @@ export abstract class LentTransport extends Inspectable.Class implements Transpo
   abstract catchUp(callback: () => void): void
   abstract hurry(): void
 
-  converse(onOver: (isCut: boolean) => void): void {
-    if (this.isOver) return onOver(false)
-    this.onOver = onOver
+  converse(listener: ConversationListener): void {
+    if (this.isOver) return listener.onOver(false)
+    this.listener = listener
     this.pipe.lend()
     this.isLent = true
     this.begins()
@@ -49,9 +49,9 @@ export abstract class LentTransport extends Inspectable.Class implements Transpo
   over(isCut = false): void {
     if (this.isOver) return
     this.isOver = true
-    const { onOver } = this
-    this.onOver = undefined
-    onOver?.(isCut)
+    const { listener } = this
+    this.listener = undefined
+    listener?.onOver(isCut)
   }
 
   private takeBack(): void {
