@@ -194,6 +194,7 @@ const accepting = (server: NodeServer, options: Options, handshakes: HandshakeLi
       onSocket: () => {}
     })
     impersonate(server, base.server, acceptor.closeServer)
+    base.tellsLater = !acceptor.spreads
     const isListening = () => base.server.listening
     if (!(server instanceof Tls.Server)) return acceptor.over(base, isListening)
     return acceptor.over(yield* speakingTls(base, server, handshakes, "end"), isListening)

@@ -22,7 +22,10 @@ const handoverTurnsMax = 32_768
  */
 const calmMillis = 0.25
 
-/** A server that is busy has no such turn: the longer one is waited for, the longer it may be, up to this part of the wait. */
+/**
+ * A server that is busy has no such turn. How often somebody connects is known by how long nobody has: a turn of a tenth of
+ * that time is one in which somebody connects every tenth time, at most.
+ */
 const calmPart = 1 / 10
 
 export class NodeAcceptor implements Acceptor, Known {
@@ -31,10 +34,16 @@ export class NodeAcceptor implements Acceptor, Known {
   address: Address.Address
   readonly server: Net.Server
   readonly isAskedLater: boolean
+  /**
+   * Who is connected is told to end behind the stop, and not before: nobody connects again because of it, and what is known
+   * from before holds.
+   */
+  tellsLater = false
   private withdraw = () => {}
   private receiver: AcceptReceiver | undefined
   private waiting: Array<NodeTransport> = []
   private accepted = 0
+  private acceptedAt = performance.now()
   private stopping: Array<() => void> | undefined
   private stopped = false
 
@@ -45,6 +54,7 @@ export class NodeAcceptor implements Acceptor, Known {
     this.address = address
     server.on("connection", (socket) => {
       this.accepted++
+      this.acceptedAt = performance.now()
       const transport = new NodeTransport(socket, this)
       // `maxConnections` knows only this listener's; the file limit is the whole process's.
       if (NodeTransport.open > server.maxConnections) {
@@ -85,11 +95,16 @@ export class NodeAcceptor implements Acceptor, Known {
     let before = this.accepted
     const began = performance.now()
     let last = began
+    let since = this.tellsLater ? this.acceptedAt : began
     const turn = () => {
       const now = performance.now()
-      const isCalm = now - last < Math.max(calmMillis, (now - began) * calmPart)
+      const isCalm = now - last < Math.max(calmMillis, (now - since) * calmPart)
       last = now
-      quiet = this.accepted === before ? quiet + 1 : 0
+      if (this.accepted === before) quiet++
+      else {
+        quiet = 0
+        since = began
+      }
       before = this.accepted
       if (this.stopped) return false
       if (quiet < quietTurns && ++turns < handoverTurnsMax) return true

@@ -47,6 +47,8 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
   readonly tellsUpgraded: boolean
   readonly graceMillis: number
   readonly interruptRequests: () => void
+  /** Some are told to end in the lame duck, while it still listens. */
+  readonly spreads: boolean
   /** What the server's own close is: who holds it may call that. */
   onClose: ((closed: () => void) => void) | undefined
   readonly closeServer = (closed: () => void): void => this.onClose?.(closed)
@@ -72,6 +74,7 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
     this.graceMillis = options.graceMillis
     this.tellsUpgraded = options.tellsUpgraded
     this.interruptRequests = options.interruptRequests
+    this.spreads = options.spreads
     this.connections = options.spreads ? new Set() : undefined
     if (server instanceof Tls.Server) {
       // They wait until the connection has its turn.
