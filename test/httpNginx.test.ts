@@ -9,7 +9,7 @@
  * use the next instance in the moment in which the old one is told to stop, and the lame duck is there for those who have
  * not heard yet.
  */
-import * as net from "node:net"
+import { freePort } from "@finwait/cli/check/freePort"
 import { afterAll, assert, describe, it } from "vitest"
 import type { Child } from "./kernel/Child.ts"
 import { brokenOf, type Counts } from "./http/Counts.ts"
@@ -45,16 +45,6 @@ interface Played {
 
 const all: Array<Played> = []
 
-/** A port that nobody has now. */
-const freePort = () =>
-  new Promise<number>((resolve, reject) => {
-    const server = net.createServer().on("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
-
 /** Replaces an instance by the next, which it starts; says what became of the old one. */
 type Replace = (
   old: Running,
@@ -70,7 +60,7 @@ interface Drill {
 
 const play = async (name: string, instances: Array<Running>, { load: how, next, replace }: Drill): Promise<Played> => {
   const upstreams = (): Upstreams => ({ next, ports: instances.map(({ port }) => port) })
-  const nginx = await Nginx.start(await freePort(), upstreams())
+  const nginx = await Nginx.start(await freePort("127.0.0.1"), upstreams())
   const load = await Load.start({ port: nginx.port, connections, ...how })
   try {
     const all: Array<Drained> = []
