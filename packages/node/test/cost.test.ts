@@ -3,9 +3,10 @@
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { assert, beforeAll, describe, it } from "vitest"
 import { Program } from "../../../test/tools/Program.ts"
 import { RawClient } from "../../../test/tools/RawClient.ts"
@@ -182,4 +183,47 @@ describe("system calls", () => {
       }
     }
   )
+})
+
+/** Drains connections, and returns what V8 has made anew meanwhile: how often which fields. */
+const remade = async (connections: number): Promise<ReadonlyMap<string, number>> => {
+  const folder = mkdtempSync(join(tmpdir(), "finwait-remade-"))
+  try {
+    // V8 writes straight to its output, and loses what a pipe does not take at once.
+    const file = join(folder, "said")
+    const output = openSync(file, "w")
+    const child = spawn(process.execPath, [fileURLToPath(new URL("fixtures/remade.ts", import.meta.url))], {
+      env: { ...process.env, CONNECTIONS: String(connections) },
+      stdio: ["ignore", output, "inherit"],
+      timeout: enough
+    })
+    const [code] = (await once(child, "exit")) as [number | null]
+    closeSync(output)
+    const said = readFileSync(file, "utf8")
+    assert.strictEqual(code, 0, said)
+    assert.include(said, `drained ${connections}, ${connections} graceful`)
+    const counts = new Map<string, number>()
+    for (const [, shape = ""] of said.matchAll(/\[migrating\](.*)/g)) {
+      const fields = shape.replaceAll(/0x[0-9a-f]+/g, "")
+      counts.set(fields, (counts.get(fields) ?? 0) + 1)
+    }
+    return counts
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+describe("many closes at once", () => {
+  // Where an integer of one object becomes a fraction, V8 makes all others of its class anew, one by one, when they are next
+  // touched: in a drain that is every connection.
+  it("have V8 make none of their objects anew", { timeout: enough }, async () => {
+    const connections = 200
+    const many = [...(await remade(connections))].filter(([, times]) => times > connections / 4)
+    const isShown = ([fields]: readonly [string, number]) => fields.includes("wasAnInteger:s->d")
+    assert.isTrue(many.some(isShown), "what it tells of is not told")
+    // Node's timers of sockets, by the first sleep of a fraction of a millisecond: an application's own does the same.
+    const isTimer = ([fields]: readonly [string, number]) => fields.startsWith("_idleTimeout:s->d")
+    const others = many.filter((one) => !isShown(one) && !isTimer(one))
+    assert.deepStrictEqual(others, [])
+  })
 })

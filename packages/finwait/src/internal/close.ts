@@ -69,7 +69,7 @@ export class Close implements Ringing {
   private readonly began: number
   private farewell: Account["farewell"] = "none"
   /** When a byte last arrived while lingering. */
-  private progressAt = 0
+  private progressAt: number
   private lingerBegan: number | undefined
   private cause: AbortCause | undefined
   private deadline: Alarm | undefined
@@ -88,7 +88,8 @@ export class Close implements Ringing {
   constructor(connection: Closing, cause: AbortCause | undefined) {
     this.connection = connection
     this.cause = cause
-    this.began = connection.environment.now()
+    // A fraction from the first on: V8 would make every close anew for which an integer has become one.
+    this.began = this.progressAt = connection.environment.now()
   }
 
   begin(): void {
