@@ -50,9 +50,10 @@ const table = (results: ReadonlyArray<RowResult>): string => {
   const lines = results.map((result) => {
     const row = rowOf(result.row)
     const arrow = lessIsBetter(row) ? " (less is better)" : ""
+    const bare = resultOf(result, base)!
     return [
       `${row.title}${arrow}`,
-      `${figure(row, spread(resultOf(result, base)!.values).median)}${left(resultOf(result, base)!)}`,
+      `${figure(row, spread(bare.values).median)}${left(bare)}`,
       ...columns.map(({ id }) => cell(result, id))
     ]
   })

@@ -3,10 +3,9 @@
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { assert, beforeAll, describe, it } from "vitest"
 import { Program } from "../../../test/tools/Program.ts"
 import { RawClient } from "../../../test/tools/RawClient.ts"
@@ -191,16 +190,13 @@ const remade = async (connections: number): Promise<ReadonlyMap<string, number>>
   try {
     // V8 writes straight to its output, and loses what a pipe does not take at once.
     const file = join(folder, "said")
-    const output = openSync(file, "w")
-    const child = spawn(process.execPath, [fileURLToPath(new URL("fixtures/remade.ts", import.meta.url))], {
-      env: { ...process.env, CONNECTIONS: String(connections) },
-      stdio: ["ignore", output, "inherit"],
-      timeout: enough
+    const program = new Program(new URL("fixtures/remade.ts", import.meta.url), {
+      env: { CONNECTIONS: String(connections), SAID: file },
+      through: ["sh", "-c", 'exec "$@" > "$SAID"', "sh"]
     })
-    const [code] = (await once(child, "exit")) as [number | null]
-    closeSync(output)
+    const { code } = await program.ended(enough)
+    assert.strictEqual(code, 0, program.stderr)
     const said = readFileSync(file, "utf8")
-    assert.strictEqual(code, 0, said)
     assert.include(said, `drained ${connections}, ${connections} graceful`)
     const counts = new Map<string, number>()
     for (const [, shape = ""] of said.matchAll(/\[migrating\](.*)/g)) {

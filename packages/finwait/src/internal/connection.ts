@@ -31,7 +31,7 @@ export interface Owner {
 export class ConnectionImpl extends Inspectable.Class implements Closing, Receiver {
   readonly transport: Transport
   readonly environment: Environment
-  // Made when they are asked for: whose transport is lent needs none before it closes, and they are a third of what it weighs.
+  // Made when they are asked for: whose transport is lent needs none before it closes.
   private madeInput: Input | undefined
   private madeOutput: Output | undefined
   stage: Stage = "Open"

@@ -47,8 +47,6 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
   readonly tellsUpgraded: boolean
   readonly graceMillis: number
   readonly interruptRequests: () => void
-  /** Some are told to end in the lame duck, while it still listens. */
-  readonly spreads: boolean
   /** What the server's own close is: who holds it may call that. */
   onClose: ((closed: () => void) => void) | undefined
   readonly closeServer = (closed: () => void): void => this.onClose?.(closed)
@@ -74,7 +72,6 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
     this.graceMillis = options.graceMillis
     this.tellsUpgraded = options.tellsUpgraded
     this.interruptRequests = options.interruptRequests
-    this.spreads = options.spreads
     this.connections = options.spreads ? new Set() : undefined
     if (server instanceof Tls.Server) {
       // They wait until the connection has its turn.
@@ -89,6 +86,11 @@ export class HttpAcceptor implements Acceptor, AcceptReceiver, HttpHost {
     this.base = base
     this.isListening = isListening
     return this
+  }
+
+  /** Some are told to end in the lame duck, while it still listens. */
+  get spreads(): boolean {
+    return this.connections !== undefined
   }
 
   whenDeaf(tell: () => void): void {
